@@ -1,0 +1,59 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// One list for every target.
+let settings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),  // a warning that may stay is a warning nobody reads
+    .enableUpcomingFeature("ExistentialAny"),  // the cost of an existential is visible where it is paid
+    .enableUpcomingFeature("InternalImportsByDefault"),  // a room shows only what it means to show
+    .enableUpcomingFeature("MemberImportVisibility"),  // what a file uses, it imports
+]
+let strict = settings + [.strictMemorySafety()]  // every unsafe expression is marked; not in tests
+
+let package = Package(
+    name: "sensor",
+    products: [.executable(name: "sensor", targets: ["Sensor"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
+        .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+        .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Events", dependencies: ["Linux"], swiftSettings: strict),
+        .target(name: "Settings", swiftSettings: strict),
+        .target(name: "Spool", dependencies: ["Linux"], swiftSettings: strict),
+        .target(
+            name: "Evidence",
+            dependencies: ["Linux", .product(name: "Crypto", package: "swift-crypto")],
+            swiftSettings: strict),
+        .target(name: "Supervisor", dependencies: ["Linux", "CLinux", "Events"], swiftSettings: strict),
+        .target(
+            name: "Capture",
+            dependencies: ["CPcap", "CLinux", "Linux", "Events", "Spool"],
+            swiftSettings: strict),
+        .target(
+            name: "Shipper",
+            dependencies: ["CSSH2", "CLinux", "Linux", "Events", "Settings", "Spool", "Evidence"],
+            swiftSettings: strict),
+        .target(name: "Keygen", dependencies: ["Linux", "Evidence"], swiftSettings: strict),
+        .executableTarget(
+            name: "Sensor",
+            dependencies: [
+                "Linux", "Events", "Settings", "Spool", "Evidence", "Supervisor", "Capture", "Shipper", "Keygen",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: settings),
+        .testTarget(name: "KeygenTests", dependencies: ["Keygen", "Evidence", "Linux"], swiftSettings: settings),
+        .testTarget(
+            name: "SupervisorTests", dependencies: ["Supervisor", "Events", "Linux"], swiftSettings: settings),
+        .testTarget(name: "SpoolTests", dependencies: ["Spool", "Linux"], swiftSettings: settings),
+        .testTarget(name: "CaptureTests", dependencies: ["Capture", "Spool", "Linux"], swiftSettings: settings),
+        .testTarget(
+            name: "ShipperTests", dependencies: ["Shipper", "Spool", "Evidence", "Settings", "Linux"],
+            swiftSettings: settings),
+    ]
+)

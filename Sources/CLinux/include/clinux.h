@@ -1,0 +1,51 @@
+// What `import Glibc` lacks: kernel interfaces behind _GNU_SOURCE, and the lines between fork and exec,
+// which must be C because only async-signal-safe calls are allowed there (signal-safety(7)).
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <signal.h>
+#include <sys/types.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/statvfs.h>
+#include <sys/timerfd.h>
+
+/// Where between fork and exec a start failed. Order matters: it is the order of the steps.
+enum sensor_spawn_step {
+    SENSOR_SPAWN_FORK = 1,  ///< fork(2) itself
+    SENSOR_SPAWN_SETUP,     ///< process group, descriptors
+    SENSOR_SPAWN_CHDIR,
+    SENSOR_SPAWN_EXEC,
+};
+
+/// Starts `path` in a process group of its own with default signal dispositions, an empty signal mask and
+/// exactly `count` descriptors: descriptors[i] becomes descriptor i, everything above is closed.
+/// An entry of -1 is /dev/null. `directory` may be null. Returns the pid, or -1 with *step and *error set;
+/// a child that failed before exec has been reaped.
+pid_t sensor_spawn(const char *_Nonnull path, char *_Nullable const *_Nonnull argv, char *_Nullable const *_Nonnull envp,
+                   const char *_Nullable directory, const int *_Nonnull descriptors, int count, int *_Nonnull step,
+                   int *_Nonnull error);
+
+/// renameat2(2) with RENAME_NOREPLACE; falls back to link + unlink where the file system lacks the flag.
+int sensor_rename_noreplace(int from_dir, const char *_Nonnull from, int to_dir, const char *_Nonnull to);
+/// Atomically replaces the socket's filter (SO_ATTACH_FILTER, socket(7)).
+int sensor_attach_filter(int socket, const void *_Nonnull instructions, unsigned short count);
+/// Drops every capability of this thread, ambient ones too, and sets no_new_privs.
+int sensor_drop_capabilities(void);
+/// Becomes uid/gid (groups: only gid) and keeps CAP_NET_RAW, also over exec (ambient).
+int sensor_become_user(uid_t uid, gid_t gid);
+/// Raises CAP_NET_RAW from the permitted set (a file capability with +p). 1 if effective afterwards, else 0.
+int sensor_raise_net_raw(void);
+/// WIFEXITED and friends, which are macros.
+int sensor_wait_exited(int status);
+int sensor_wait_code(int status);
+int sensor_wait_signal(int status);
+int sensor_wait_core(int status);
+/// pipe2(2) with O_CLOEXEC.
+int sensor_pipe(int *_Nonnull ends);
+int sensor_prctl_subreaper(void);
+int sensor_prctl_name(const char *_Nonnull name);
+int sensor_set_tcp_user_timeout(int socket, unsigned int milliseconds);
+int sensor_set_linger_zero(int socket);

@@ -1,0 +1,184 @@
+public import Glibc
+import CLinux
+
+/// Owns one file descriptor and closes it when it goes out of scope.
+@safe
+public struct Descriptor: ~Copyable, Sendable {
+    public let number: Int32
+
+    public init(owning number: Int32) { self.number = number }
+    deinit { Glibc.close(number) }
+
+    /// Gives the number away without closing it.
+    public consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
+    /// Opens `path` relative to `directory` (or AT_FDCWD), close-on-exec always.
+    public static func open(
+        _ path: String, in directory: Int32 = AT_FDCWD, flags: Int32, mode: UInt32 = 0
+    ) throws(SystemError) -> Descriptor {
+        Descriptor(
+            owning: Int32(
+                try checked("open \(path)") { unsafe Int(openat(directory, path, flags | O_CLOEXEC, mode)) }))
+    }
+
+    /// A pipe, both ends close-on-exec.
+    public static func pipe() throws(SystemError) -> Pipe {
+        var ends: [Int32] = [-1, -1]
+        try checked("pipe") { unsafe Int(sensor_pipe(&ends)) }
+        return Pipe(read: Descriptor(owning: ends[0]), write: Descriptor(owning: ends[1]))
+    }
+
+    /// Writes all bytes, over partial writes and signals.
+    public func writeAll(_ bytes: [UInt8]) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try checked("write") {
+                unsafe bytes.withUnsafeBytes { unsafe Glibc.write(number, $0.baseAddress! + done, $0.count - done) }
+            }
+        }
+    }
+
+    /// At most `count` bytes; empty at the end of the file.
+    public func read(_ count: Int) throws(SystemError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let got = try checked("read") { unsafe Glibc.read(number, &bytes, count) }
+        bytes.removeLast(count - got)
+        return bytes
+    }
+
+    public func sync() throws(SystemError) { try checked("fsync") { Int(fsync(number)) } }
+    public func status() throws(SystemError) -> FileStatus {
+        var s = stat()
+        try checked("fstat") { unsafe Int(fstat(number, &s)) }
+        return FileStatus(s)
+    }
+    public func truncate(to size: Int64) throws(SystemError) {
+        try checked("ftruncate") { Int(ftruncate(number, Int(size))) }
+    }
+}
+
+/// Both ends of a pipe.
+public struct Pipe: ~Copyable, Sendable {
+    public let read: Descriptor
+    public let write: Descriptor
+}
+
+/// The parts of stat(2) that are used here.
+public struct FileStatus: Sendable, Equatable {
+    public let device: UInt64, inode: UInt64
+    public let mode: UInt32, owner: UInt32, group: UInt32
+    public let size: Int64
+    public let modified: WallTime
+    init(_ s: stat) {
+        device = UInt64(s.st_dev)
+        inode = UInt64(s.st_ino)
+        mode = s.st_mode
+        owner = s.st_uid
+        group = s.st_gid
+        size = Int64(s.st_size)
+        modified = WallTime(microseconds: Int64(s.st_mtim.tv_sec) * 1_000_000 + Int64(s.st_mtim.tv_nsec) / 1000)
+    }
+    public var isRegular: Bool { mode & S_IFMT == S_IFREG }
+    public var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
+}
+
+/// An open directory: every name below is one path component, so no link on the way can be swapped in.
+public struct Directory: ~Copyable, Sendable {
+    public let path: String
+    private let descriptor: Descriptor
+    public var number: Int32 { descriptor.number }
+
+    /// Opens the directory, making it and its parents (0750) when asked.
+    public init(_ path: String, create: Bool = false) throws(SystemError) {
+        if create { try Self.make(path) }
+        self.descriptor = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
+        self.path = path
+    }
+
+    private static func make(_ path: String) throws(SystemError) {
+        if unsafe mkdir(path, 0o750) == 0 { return }
+        switch errno {
+        case EEXIST: return
+        case ENOENT:
+            guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+                throw SystemError("mkdir \(path)", code: ENOENT)
+            }
+            try make(String(path[..<slash]))
+            try checked("mkdir \(path)") { unsafe Int(mkdir(path, 0o750)) }
+        case let code: throw SystemError("mkdir \(path)", code: code)
+        }
+    }
+
+    public func open(_ name: String, flags: Int32, mode: UInt32 = 0o640) throws(SystemError) -> Descriptor {
+        try Descriptor.open(name, in: number, flags: flags | O_NOFOLLOW, mode: mode)
+    }
+    /// nil where there is no such name.
+    public func status(_ name: String) throws(SystemError) -> FileStatus? {
+        var s = stat()
+        if unsafe fstatat(number, name, &s, AT_SYMLINK_NOFOLLOW) == 0 { return FileStatus(s) }
+        if errno == ENOENT { return nil }
+        throw SystemError("stat \(path)/\(name)", code: errno)
+    }
+    /// Fails with EEXIST rather than replace.
+    public func rename(_ from: String, to: String) throws(SystemError) {
+        try checked("rename \(path)/\(from) to \(to)") { unsafe Int(sensor_rename_noreplace(number, from, number, to)) }
+    }
+    /// Returns false where there was nothing to remove.
+    @discardableResult
+    public func remove(_ name: String) throws(SystemError) -> Bool {
+        if unsafe unlinkat(number, name, 0) == 0 { return true }
+        if errno == ENOENT { return false }
+        throw SystemError("unlink \(path)/\(name)", code: errno)
+    }
+    public func sync() throws(SystemError) { try descriptor.sync() }
+
+    /// All names but `.` and `..`, in no order.
+    public func names() throws(SystemError) -> [String] {
+        // A descriptor of its own: fdopendir takes it over, and its position is not shared with ours.
+        let copy = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY).release()
+        guard let stream = unsafe fdopendir(copy) else { throw SystemError("opendir \(path)", code: errno) }
+        defer { unsafe closedir(stream) }
+        var names: [String] = []
+        while let entry = unsafe readdir(stream) {
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
+
+    /// The whole content, up to `limit` bytes; nil where there is no such file.
+    public func read(_ name: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8]? {
+        do {
+            let file = try open(name, flags: O_RDONLY)
+            var all: [UInt8] = []
+            while all.count < limit {
+                let part = try file.read(min(65_536, limit - all.count))
+                if part.isEmpty { break }
+                all += part
+            }
+            return all
+        } catch { if error.code == ENOENT { return nil } else { throw error } }
+    }
+
+    /// Replaces `name` by `bytes` so that after any crash it holds the old or the new content, never a part.
+    public func replace(_ name: String, with bytes: [UInt8], mode: UInt32 = 0o640) throws(SystemError) {
+        let temporary = ".\(name).new-\(getpid())"
+        try remove(temporary)
+        do {
+            let file = try open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
+            try file.writeAll(bytes)
+            try file.sync()
+        } catch {
+            unsafe unlinkat(number, temporary, 0)
+            throw error
+        }
+        try checked("rename \(path)/\(temporary)") { unsafe Int(renameat(number, temporary, number, name)) }
+        try sync()
+    }
+}

@@ -1,0 +1,1 @@
+@main struct Sensor { static func main() {} }
