@@ -25,13 +25,6 @@ public struct Descriptor: ~Copyable, Sendable {
                 try checked("open \(path)") { unsafe Int(openat(directory, path, flags | O_CLOEXEC, mode)) }))
     }
 
-    /// A pipe, both ends close-on-exec.
-    public static func pipe() throws(SystemError) -> Pipe {
-        var ends: [Int32] = [-1, -1]
-        try checked("pipe") { unsafe Int(sensor_pipe(&ends)) }
-        return Pipe(read: Descriptor(owning: ends[0]), write: Descriptor(owning: ends[1]))
-    }
-
     /// Writes all bytes, over partial writes and signals.
     public func writeAll(_ bytes: [UInt8]) throws(SystemError) {
         var done = 0
@@ -61,10 +54,24 @@ public struct Descriptor: ~Copyable, Sendable {
     }
 }
 
-/// Both ends of a pipe.
+/// Both ends of a pipe, close-on-exec.
 public struct Pipe: ~Copyable, Sendable {
     public let read: Descriptor
     public let write: Descriptor
+
+    public static func make() throws(SystemError) -> Pipe {
+        var ends: [Int32] = [-1, -1]
+        try checked("pipe") { unsafe Int(sensor_pipe(&ends)) }
+        return Pipe(read: Descriptor(owning: ends[0]), write: Descriptor(owning: ends[1]))
+    }
+    private init(read: consuming Descriptor, write: consuming Descriptor) {
+        self.read = read
+        self.write = write
+    }
+    /// Closes the reading end and gives the other away.
+    public consuming func keepWrite() -> Int32 { write.release() }
+    /// Closes the writing end and gives the other away.
+    public consuming func keepRead() -> Int32 { read.release() }
 }
 
 /// The parts of stat(2) that are used here.

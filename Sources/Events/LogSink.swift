@@ -1,0 +1,54 @@
+import Glibc
+
+/// Writes log lines to a descriptor that may stall or vanish, and never waits for it.
+///
+/// The descriptor may be shared with other processes, so it stays in blocking mode: what poll(2) calls
+/// writable takes at least 4,096 bytes of a pipe without blocking (pipe(7), PIPE_BUF).
+public struct LogSink {
+    private let descriptor: Int32
+    private let limit: Int
+    private var waiting: [UInt8] = []
+    private var dropped = 0
+    private var isGone = false
+
+    public init(descriptor: Int32, limit: Int = 1 << 18) {
+        self.descriptor = descriptor
+        self.limit = limit
+    }
+
+    /// True while lines wait for the reader; then `flush` wants to be called when it is writable.
+    public var isWaiting: Bool { !waiting.isEmpty && !isGone }
+
+    public mutating func write(_ line: String) {
+        if isGone { return }
+        if waiting.count + line.utf8.count > limit {
+            dropped += 1
+            flush()
+            return
+        }
+        if dropped > 0, waiting.isEmpty {
+            waiting += Array("[log] \(dropped) lines dropped: the reader of the log had stalled\n".utf8)
+            dropped = 0
+        }
+        waiting += Array(line.utf8)
+        flush()
+    }
+
+    public mutating func flush() {
+        var done = 0
+        while done < waiting.count {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            guard unsafe poll(&entry, 1, 0) > 0 else { break }
+            let count = min(4096, waiting.count - done)
+            let wrote = unsafe waiting.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress! + done, count) }
+            if wrote < 0 {
+                if errno == EINTR { continue }
+                if errno == EAGAIN || errno == ENOSPC { break }
+                isGone = true  // EPIPE, EIO: nobody will ever read this again
+                break
+            }
+            done += wrote
+        }
+        waiting.removeFirst(done)
+    }
+}

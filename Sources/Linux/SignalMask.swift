@@ -1,0 +1,26 @@
+import CLinux
+import Glibc
+
+/// Signals taken as records from a descriptor (signalfd(2)) instead of by handlers.
+public struct SignalDescriptor: ~Copyable {
+    private let descriptor: Descriptor
+    public var number: Int32 { descriptor.number }
+
+    /// Blocks `signals` for this thread and those it starts later, and collects them.
+    public init(_ signals: [Int32]) throws(SystemError) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        self.descriptor = Descriptor(
+            owning: Int32(try checked("signalfd") { unsafe Int(signalfd(-1, &set, Int32(SFD_CLOEXEC) | Int32(SFD_NONBLOCK))) }))
+    }
+
+    /// The next pending signal, nil when there is none.
+    public func next() -> Int32? {
+        var info = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        let got = unsafe read(number, &info, size)
+        return got == size ? Int32(info.ssi_signo) : nil
+    }
+}

@@ -1,0 +1,78 @@
+/// A time in which packets may be missing.
+public struct Gap: Codable, Sendable, Equatable {
+    public var from: String
+    public var to: String
+    public var reason: String
+    /// Packets known to be missing; nil where nobody could count.
+    public var lost: UInt64?
+    public init(from: String, to: String, reason: String, lost: UInt64?) {
+        self.from = from
+        self.to = to
+        self.reason = reason
+        self.lost = lost
+    }
+}
+
+/// What capture knows of a file (`.meta`), and the shipper passes on in the manifest. Times are RFC 3339, UTC.
+/// Counts are of packets; nil where nobody counted (a file recovered after a crash).
+public struct CaptureFacts: Codable, Sendable, Equatable {
+    public var sensor: String
+    public var interface: String
+    public var series: String
+    public var sequence: UInt64
+    public var linktype: Int32
+    public var snaplen: Int32
+    public var filter: String?
+    public var excluded: String?
+    public var opened: String
+    public var finished: String?
+    public var first: String?
+    public var last: String?
+    public var written: UInt64?
+    public var received: UInt64?
+    public var droppedByKernel: UInt64?
+    public var droppedByInterface: UInt64?
+    public var lostToDisk: UInt64?
+    /// Longer on the wire than recorded.
+    public var cut: UInt64?
+    public var recovered: Bool
+    public var gaps: [Gap]
+
+    public init(sensor: String, interface: String, series: String, sequence: UInt64, linktype: Int32, snaplen: Int32, opened: String) {
+        self.sensor = sensor
+        self.interface = interface
+        self.series = series
+        self.sequence = sequence
+        self.linktype = linktype
+        self.snaplen = snaplen
+        self.opened = opened
+        self.recovered = false
+        self.gaps = []
+    }
+}
+
+/// What goes to the target beside each pcap. `capture` is nil for a file somebody else wrote.
+public struct Manifest: Codable, Sendable, Equatable {
+    public var format = 1
+    public var file: String
+    public var size: Int64
+    public var sha256: String
+    public var capture: CaptureFacts?
+    public init(file: String, size: Int64, sha256: String, capture: CaptureFacts?) {
+        self.file = file
+        self.size = size
+        self.sha256 = sha256
+        self.capture = capture
+    }
+}
+
+/// The addresses the shipper connects to, for capture's filter (`state/target`).
+public struct TargetAddresses: Codable, Sendable, Equatable {
+    public var addresses: [String]
+    public var port: UInt16
+    public static let file = "target"
+    public init(addresses: [String], port: UInt16) {
+        self.addresses = addresses
+        self.port = port
+    }
+}
