@@ -68,6 +68,7 @@ public struct Pipe: ~Copyable, Sendable {
         self.read = read
         self.write = write
     }
+    public consuming func keepBoth() -> (read: Int32, write: Int32) { (read.release(), write.release()) }
     /// Closes the reading end and gives the other away.
     public consuming func keepWrite() -> Int32 { write.release() }
     /// Closes the writing end and gives the other away.

@@ -29,3 +29,8 @@ public func checked(_ call: @autoclosure () -> String, _ body: () -> Int) throws
         if code != EINTR { throw SystemError(call(), code: code) }
     }
 }
+
+/// The text in a C buffer, up to its NUL.
+public func string(in buffer: [CChar]) -> String {
+    String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

@@ -1,0 +1,70 @@
+import Glibc
+import Linux
+import Spool
+
+/// What a crash left of an interface's files.
+enum Recovery {
+    struct Recovered {
+        let name: SpoolName
+        let packets: UInt64
+        let bytes: Int64
+        let cut: Int64
+        /// RFC 3339; the last packet that is safe.
+        let last: String
+    }
+
+    /// Finishes each open file of the interface: cut at its last whole record, or removed where it holds none.
+    static func finishOpenFiles(
+        interface: String, series: String, in spool: borrowing Directory, ledger: borrowing Ledger
+    ) throws(SystemError) -> [Recovered] {
+        var done: [Recovered] = []
+        let parts = try spool.names().compactMap { SpoolName.ofPart($0) }
+            .filter { $0.interface == SpoolName.escape(interface) }.sorted { $0.sequence < $1.sequence }
+        for name in parts {
+            let file = try spool.open(name.part, flags: O_RDWR)
+            let size = try file.status().size
+            var scanner = PcapScanner()
+            while !scanner.isEnded {
+                let bytes = try file.read(1 << 20)
+                if bytes.isEmpty { break }
+                scanner.take(bytes)
+            }
+            guard scanner.packets > 0, let first = scanner.first, let last = scanner.last else {
+                try spool.remove(name.part)
+                continue
+            }
+            try file.truncate(to: scanner.wholeBytes)
+            try file.sync()
+            var facts = CaptureFacts(
+                sensor: name.sensor, interface: interface, series: series, sequence: name.sequence,
+                linktype: scanner.linktype, snaplen: scanner.snaplen, opened: WallTime(microseconds: first).iso)
+            facts.first = WallTime(microseconds: first).iso
+            facts.last = WallTime(microseconds: last).iso
+            facts.written = scanner.packets
+            facts.recovered = true
+            let gaps = ledger.gaps()
+            facts.gaps = gaps.map(\.gap)
+            try JSONFile.write(facts, name.meta, in: spool)
+            try spool.rename(name.part, to: name.pcap)
+            try spool.sync()
+            for gap in gaps { ledger.removeGap(gap.file) }
+            done.append(
+                Recovered(
+                    name: name, packets: scanner.packets, bytes: scanner.wholeBytes, cut: size - scanner.wholeBytes,
+                    last: WallTime(microseconds: last).iso))
+        }
+        return done
+    }
+
+    /// The highest number any name of the interface in the spool carries.
+    static func highestSequence(interface: String, in spool: borrowing Directory) throws(SystemError) -> UInt64 {
+        let escaped = SpoolName.escape(interface)
+        let all = try spool.names().compactMap { name -> SpoolName? in
+            if let part = SpoolName.ofPart(name) { return part }
+            var bare = name
+            for ending in [".json", ".meta", ".dropped"] where bare.hasSuffix(ending) { bare = String(bare.dropLast(ending.count)) }
+            return SpoolName(bare.hasPrefix(".") ? String(bare.dropFirst()) : bare)
+        }
+        return all.filter { $0.interface == escaped }.map(\.sequence).max() ?? 0
+    }
+}
