@@ -43,6 +43,8 @@ public struct Supervisor: ~Copyable {
         let timer = Descriptor(
             owning: Int32(try checked("timerfd_create") { Int(timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK))) }))
         let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGPWR, SIGUSR1, SIGUSR2])
+        try Self.watch(signals.number, Tag.signals, by: epoll.number)
+        try Self.watch(timer.number, Tag.timer, by: epoll.number)
         signal(SIGPIPE, SIG_IGN)
         for quiet in [SIGTTIN, SIGTTOU, SIGTSTP] { signal(quiet, SIG_IGN) }
         self.programs = specs.sorted { ($0.priority, $0.name) < ($1.priority, $1.name) }.map {
@@ -55,8 +57,6 @@ public struct Supervisor: ~Copyable {
         self.timer = timer
         self.signals = signals
         if getpid() != 1 { sensor_prctl_subreaper() }
-        try watch(self.signals.number, Tag.signals)
-        try watch(self.timer.number, Tag.timer)
     }
 
     /// Runs until told to stop, or until no essential program is left. Returns the exit code.
@@ -76,9 +76,11 @@ public struct Supervisor: ~Copyable {
 
     // MARK: waiting
 
-    private func watch(_ descriptor: Int32, _ tag: UInt64, events: UInt32 = EPOLLIN.rawValue) throws(SystemError) {
+    private static func watch(
+        _ descriptor: Int32, _ tag: UInt64, events: UInt32 = EPOLLIN.rawValue, by epoll: Int32
+    ) throws(SystemError) {
         var event = unsafe epoll_event(events: events, data: epoll_data_t(u64: tag))
-        try checked("epoll_ctl") { unsafe Int(epoll_ctl(epoll.number, EPOLL_CTL_ADD, descriptor, &event)) }
+        try checked("epoll_ctl") { unsafe Int(epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)) }
     }
     private func unwatch(_ descriptor: Int32) {
         var event = unsafe epoll_event()
@@ -98,7 +100,7 @@ public struct Supervisor: ~Copyable {
     private mutating func wait() {
         if log.isWaiting != logIsRegistered {
             if log.isWaiting {
-                logIsRegistered = (try? watch(1, Tag.log, events: EPOLLOUT.rawValue)) != nil
+                logIsRegistered = (try? Self.watch(1, Tag.log, events: EPOLLOUT.rawValue, by: epoll.number)) != nil
             } else {
                 unwatch(1)
                 logIsRegistered = false
@@ -107,8 +109,8 @@ public struct Supervisor: ~Copyable {
         var events = unsafe [epoll_event](repeating: epoll_event(), count: 64)
         let count = unsafe epoll_wait(epoll.number, &events, 64, -1)
         guard count > 0 else { return }
-        for event in unsafe unsafe unsafe events[..<Int(count)] {
-            switch event.data.u64 {
+        for index in 0..<Int(count) {
+            switch unsafe events[index].data.u64 {
             case Tag.signals: readSignals()
             case Tag.timer:
                 var expirations: UInt64 = 0
@@ -155,7 +157,7 @@ public struct Supervisor: ~Copyable {
             _ = fcntl(output.read.number, F_SETFL, O_NONBLOCK)
             programs[index].lifeline = life.keepWrite()
             programs[index].output = output.keepRead()
-            try watch(programs[index].output, UInt64(index))
+            try Self.watch(programs[index].output, UInt64(index), by: epoll.number)
             apply(.spawned(pid: pid), to: index)
         } catch let failure as Spawner.Failure {
             apply(.spawnFailed(failure.description), to: index)
