@@ -38,7 +38,8 @@ let package = Package(
             name: "Shipper",
             dependencies: ["CSSH2", "CLinux", "Linux", "Events", "Settings", "Spool", "Evidence"],
             swiftSettings: strict),
-        .target(name: "Keygen", dependencies: ["Linux", "Evidence"], swiftSettings: strict),
+        .target(
+            name: "Keygen", dependencies: ["Linux", "Evidence", .product(name: "Crypto", package: "swift-crypto")], swiftSettings: strict),
         .executableTarget(
             name: "Sensor",
             dependencies: [

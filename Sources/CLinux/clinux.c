@@ -2,13 +2,18 @@
 #include "clinux.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/ethtool.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -140,3 +145,23 @@ int sensor_set_linger_zero(int socket) {
     return setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
 int sensor_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
+
+int sensor_interface(const char *name, uint32_t *flags, char *driver) {
+    struct ifreq request;
+    struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+    int query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (query < 0) return -1;
+    memset(&request, 0, sizeof request);
+    strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    driver[0] = 0;
+    int result = ioctl(query, SIOCGIFFLAGS, &request);
+    if (result == 0) {
+        *flags = (uint16_t)request.ifr_flags;
+        request.ifr_data = (char *)&info;
+        if (ioctl(query, SIOCETHTOOL, &request) == 0) memcpy(driver, info.driver, sizeof info.driver);
+    }
+    int saved = errno;
+    close(query);
+    errno = saved;
+    return result;
+}

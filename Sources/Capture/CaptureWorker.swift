@@ -24,6 +24,8 @@ public struct CaptureOptions: Sendable {
     public var count: UInt64?
     /// Descriptor 0 is a pipe from the supervisor, whose end ends this program.
     public var isSupervised = false
+    /// A line on stderr with rate, bytes and drops.
+    public var showsProgress = false
     public var face = LogFace.text
 
     public init(interface: String, spool: String, state: String, sensor: String, series: String) {
@@ -68,14 +70,7 @@ public struct CaptureWorker {
         for recovered in try Recovery.finishOpenFiles(interface: options.interface, series: options.series, in: spool, ledger: ledger) {
             blindSince = recovered.last
             blindReason = InterfaceState.Activity.killed.rawValue
-            log.say(
-                Event(
-                    .warn, "recovered",
-                    "recovered \(recovered.name.pcap) after a crash: packets=\(recovered.packets) bytes=\(recovered.bytes) cut=\(recovered.cut)",
-                    [
-                        "file": .text(recovered.name.pcap), "packets": .number(Int64(recovered.packets)),
-                        "bytes": .number(recovered.bytes), "cut": .number(recovered.cut),
-                    ]))
+            log.say(recovered.event)
         }
         if blindReason == InterfaceState.Activity.capturing.rawValue { blindReason = InterfaceState.Activity.killed.rawValue }
         if let since = blindSince { try ledger.setActivity(.init(rawValue: blindReason ?? "") ?? .killed, at: since) }
@@ -96,7 +91,8 @@ public struct CaptureWorker {
             }
         }
         guard let handle = consume handle else { return CaptureSummary() }
-        if sensor_drop_capabilities() != 0 { log.say(Event(.warn, "capabilities_kept", "cannot drop the capabilities: \(SystemError.text(errno))")) }
+        // By hand the directory may be somebody else's, which root writes by CAP_DAC_OVERRIDE only.
+        if options.isSupervised, sensor_drop_capabilities() != 0 { log.say(Event(.warn, "capabilities_kept", "cannot drop the capabilities: \(SystemError.text(errno))")) }
         if let warning = handle.warning { log.say(Event(.warn, "capture_warned", "\(options.interface): \(warning)")) }
 
         let target = try Directory(options.state)

@@ -37,7 +37,7 @@ struct Ledger: ~Copyable, Sendable {
         try JSONFile.write(now, file, in: directory)
     }
 
-    private func prefix(_ interface: String) -> String { "gap-\(interface)-" }
+    private func prefix(_ interface: String) -> String { "gap-\(interface)@" }  // no escaped name holds an @
     /// One file a gap: it stays until a manifest carries it.
     func addGap(_ gap: Gap, interface other: String? = nil) throws(SystemError) {
         let unique = "\(WallTime.now().microseconds)-\(UInt32.random(in: 0 ... .max))"

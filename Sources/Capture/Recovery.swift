@@ -1,5 +1,6 @@
+public import Events
 import Glibc
-import Linux
+public import Linux
 import Spool
 
 /// What a crash left of an interface's files.
@@ -11,6 +12,12 @@ enum Recovery {
         let cut: Int64
         /// RFC 3339; the last packet that is safe.
         let last: String
+
+        var event: Event {
+            Event(
+                .warn, "recovered", "recovered \(name.pcap) after a crash: packets=\(packets) bytes=\(bytes) cut=\(cut)",
+                ["file": .text(name.pcap), "packets": .number(Int64(packets)), "bytes": .number(bytes), "cut": .number(cut)])
+        }
     }
 
     /// Finishes each open file of the interface: cut at its last whole record, or removed where it holds none.
@@ -66,5 +73,25 @@ enum Recovery {
             return SpoolName(bare.hasPrefix(".") ? String(bare.dropFirst()) : bare)
         }
         return all.filter { $0.interface == escaped }.map(\.sequence).max() ?? 0
+    }
+}
+
+/// Open files of interfaces that are no longer recorded: nobody else would ever finish them.
+public enum OrphanedFiles {
+    /// To be called while no capture program runs. Returns what is to be logged.
+    public static func finish(except interfaces: [String], spool path: String, state: String, series: String) throws(SystemError) -> [Event] {
+        let spool = try Directory(path)
+        let kept = Set(interfaces.map(SpoolName.escape))
+        let left = Set(try spool.names().compactMap { SpoolName.ofPart($0)?.interface }.filter { !kept.contains($0) })
+        var events: [Event] = []
+        for escaped in left.sorted() {
+            let interface = SpoolName.unescape(escaped)
+            let ledger = Ledger(try Directory(state, create: true), interface: interface)
+            for recovered in try Recovery.finishOpenFiles(interface: interface, series: series, in: spool, ledger: ledger) {
+                try ledger.setActivity(.killed, at: recovered.last)
+                events.append(recovered.event)
+            }
+        }
+        return events
     }
 }

@@ -81,6 +81,8 @@ public struct FileStatus: Sendable, Equatable {
     public let mode: UInt32, owner: UInt32, group: UInt32
     public let size: Int64
     public let modified: WallTime
+    /// Of the content or the inode: nobody can set it back.
+    public let changed: WallTime
     init(_ s: stat) {
         device = UInt64(s.st_dev)
         inode = UInt64(s.st_ino)
@@ -89,6 +91,7 @@ public struct FileStatus: Sendable, Equatable {
         group = s.st_gid
         size = Int64(s.st_size)
         modified = WallTime(microseconds: Int64(s.st_mtim.tv_sec) * 1_000_000 + Int64(s.st_mtim.tv_nsec) / 1000)
+        changed = WallTime(microseconds: Int64(s.st_ctim.tv_sec) * 1_000_000 + Int64(s.st_ctim.tv_nsec) / 1000)
     }
     public var isRegular: Bool { mode & S_IFMT == S_IFREG }
     public var isDirectory: Bool { mode & S_IFMT == S_IFDIR }

@@ -1,1 +1,31 @@
-@main struct Sensor { static func main() {} }
+import ArgumentParser
+import Glibc
+
+@main
+struct Sensor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sensor",
+        abstract: "Full packet capture: records interfaces into pcap files and delivers each once, over SSH.",
+        version: "0.1.0",
+        subcommands: [Run.self, PrintKey.self, CaptureCommand.self, ShipCommand.self])
+}
+
+/// One line on stderr.
+func complain(_ text: String) {
+    var line = text
+    line.append("\n")
+    line.withUTF8 { unsafe _ = write(2, $0.baseAddress!, $0.count) }
+}
+
+/// Text on stdout.
+func say(_ text: String) {
+    var text = text
+    text.withUTF8 { unsafe _ = write(1, $0.baseAddress!, $0.count) }
+}
+
+/// sysexits.h
+enum ExitStatus {
+    static let failed: Int32 = 1
+    static let wrongUsage: Int32 = 64
+    static let wrongSetting: Int32 = 78
+}

@@ -43,10 +43,6 @@ public struct SettingDeclaration: Sendable {
         guard !overflow, range.contains(bytes) else { throw wrong }
         return bytes
     }
-    /// For command-line flags that override a size.
-    public static func size(flag: String, _ text: String) throws(SettingProblem) -> Int64 {
-        do { return try size(text, 1...Int64.max, "a size") } catch { throw error.named(flag) }
-    }
     private static func yesNo(_ text: String) throws(SettingProblem) -> Bool {
         switch text.lowercased() {
         case "yes", "true", "on", "1": return true

@@ -59,6 +59,12 @@ public struct Settings: Sendable, Equatable {
         return loaded
     }
 
+    /// Sets one as its variable would, for a command-line flag that overrides it.
+    public mutating func set(_ name: String, _ value: String, flag: String) throws(SettingProblem) {
+        guard let declaration = SettingDeclaration.all.first(where: { $0.name == name }) else { return }
+        do { try declaration.read(value, &self) } catch { throw SettingProblem(flag, error.value, error.expected) }
+    }
+
     /// Levenshtein's distance.
     private static func distance(_ a: String, _ b: String) -> Int {
         let b = Array(b.utf8)

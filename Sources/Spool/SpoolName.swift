@@ -71,6 +71,21 @@ public struct SpoolName: Hashable, Sendable, Comparable {
         return out
     }
 
+    /// The interface behind an escaped name.
+    public static func unescape(_ escaped: String) -> String {
+        var bytes: [UInt8] = []
+        var rest = Array(escaped.utf8)[...]
+        while let byte = rest.popFirst() {
+            if byte == 0x25, rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+                bytes.append(value)
+                rest = rest.dropFirst(2)
+            } else {
+                bytes.append(byte)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     public static func < (a: Self, b: Self) -> Bool {
         (a.sensor, a.interface, a.sequence) < (b.sensor, b.interface, b.sequence)
     }

@@ -44,6 +44,9 @@ int sensor_wait_code(int status);
 int sensor_wait_signal(int status);
 int sensor_wait_core(int status);
 /// pipe2(2) with O_CLOEXEC.
+/// An interface's flags (SIOCGIFFLAGS, netdevice(7)) and its driver's name (ETHTOOL_GDRVINFO; empty where there is
+/// none; `driver` holds 32 bytes). 0, or -1 with errno.
+int sensor_interface(const char *_Nonnull name, uint32_t *_Nonnull flags, char *_Nonnull driver);
 int sensor_pipe(int *_Nonnull ends);
 int sensor_prctl_subreaper(void);
 int sensor_prctl_name(const char *_Nonnull name);

@@ -1,0 +1,47 @@
+# Each target works from a fresh clone. `make` alone lists them.
+SHELL := /bin/bash
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+BUILD := libpcap-dev libssh2-1-dev pkg-config
+TEST := openssh-server openssh-client iproute2 tcpreplay libcap2-bin
+PACKAGES = $(BUILD)
+
+.PHONY: help packages test-packages build run test torture check format docs image clean
+
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+packages:
+	@scripts/install-packages $(BUILD)
+
+test-packages:
+	@scripts/install-packages $(BUILD) $(TEST)
+
+build: packages ## builds the release binary, .build/release/sensor
+	swift build -c release --product sensor
+
+run: build ## records the default interface and delivers to ./drop until Ctrl-C, then counts
+	@$(SUDO) scripts/run-here .build/release/sensor
+
+test: test-packages check ## runs all tests; root and network namespaces are needed for the end-to-end ones
+	swift build --build-tests
+	$(SUDO) env "PATH=$$PATH" swift test --skip-build
+
+torture: test-packages ## 200 kills under traffic (about 20 minutes)
+	swift build --build-tests
+	$(SUDO) env "PATH=$$PATH" SENSOR_TEST_KILLS=200 swift test --skip-build --filter CrashTests
+
+check: ## style and layering
+	scripts/check-layers
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+format: ## formats the sources in place
+	swift format --in-place --recursive Sources Tests Package.swift
+
+docs: build ## writes the settings table into README.md
+	scripts/write-settings-table .build/release/sensor
+
+image: ## builds the container image `sensor`
+	docker build -t sensor .
+
+clean: ## removes what was built, recorded and delivered here
+	rm -rf .build drop data

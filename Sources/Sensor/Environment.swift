@@ -1,0 +1,65 @@
+import ArgumentParser
+import Capture
+import Glibc
+import Keygen
+import Settings
+import Shipper
+
+/// The settings as every command finds them, checked before anything starts.
+enum Environment {
+    static func all() -> [String: String] {
+        var out: [String: String] = [:]
+        var at = 0
+        while let entry = unsafe environ[at] {
+            at += 1
+            let text = unsafe String(cString: entry)
+            if let equals = text.firstIndex(of: "=") { out[String(text[..<equals])] = String(text[text.index(after: equals)...]) }
+        }
+        return out
+    }
+
+    /// All settings, with `override` applied; ends with 78 and a line for each that is wrong.
+    static func settings(
+        warn: Bool, override: (inout Settings) throws(SettingProblem) -> Void = { (_: inout Settings) throws(SettingProblem) in }
+    ) throws -> Settings {
+        var loaded = Settings.load(all())
+        do { try override(&loaded.settings) } catch { loaded.problems.append(error) }
+        if let filter = loaded.settings.filter, let words = PcapFilter.problem(in: filter) {
+            loaded.problems.append(SettingProblem("PCAP_BPF_FILTER", filter, "a filter as in pcap-filter(7): libpcap says \(words)"))
+        }
+        if let file = loaded.settings.arguments.identityFile {
+            do { _ = try KeyPair.inspect(path: expand(file), rsaUsable: SSHLibrary.signsRSAWithSHA2) } catch {
+                loaded.problems.append(SettingProblem("SCP_ARGUMENTS", "-i \(file)", "a usable private key: \(error)"))
+            }
+        }
+        if case .directory(let path)? = loaded.settings.target, let spool = overlap(path, with: loaded.settings.dataDirectory + "/spool") {
+            loaded.problems.append(SettingProblem("SCP_TARGET", path, "a directory outside the spool \(spool): files would be delivered onto themselves"))
+        }
+        for problem in loaded.problems { complain(problem.description) }
+        if !loaded.problems.isEmpty { throw ExitCode(ExitStatus.wrongSetting) }
+        if warn { loaded.warnings.forEach { complain("warning: \($0)") } }
+        return loaded.settings
+    }
+
+    /// The spool's path when `path` is it, or lies inside it.
+    static func overlap(_ path: String, with spool: String) -> String? {
+        guard let inside = real(path), let outside = real(spool) else { return nil }
+        return inside == outside || inside.hasPrefix(outside + "/") ? outside : nil
+    }
+    private static func real(_ path: String) -> String? {
+        guard let text = unsafe realpath(path, nil) else { return nil }
+        defer { unsafe free(text) }
+        return unsafe String(cString: text)
+    }
+
+    /// `~/` as ssh takes it.
+    static func expand(_ path: String) -> String {
+        guard path.hasPrefix("~/"), let home = all()["HOME"] else { return path }
+        return home + path.dropFirst(1)
+    }
+
+    static func missingTarget() -> ExitCode {
+        say("[ERROR] No target specified for scp ($SCP_TARGET)\n")
+        return ExitCode(ExitStatus.failed)
+    }
+}

@@ -1,0 +1,81 @@
+import ArgumentParser
+import Capture
+import Events
+import Glibc
+import Keygen
+import Linux
+import Settings
+import Shipper
+import Spool
+import Supervisor
+
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run", abstract: "Makes the key, records, delivers; until SIGTERM or SIGINT.", discussion: SettingsTable.help())
+
+    /// Workers of a `run` that was killed need so long to end.
+    private static let leftovers = 10.0
+
+    func run() throws {
+        let settings = try Environment.settings(warn: false)
+        guard settings.target != nil else { throw Environment.missingTarget() }
+        let face = settings.logFace
+        func log(_ event: Event) { StartLog.log(event, face) }
+        do {
+            let account = try RunAccount.choose(settings)
+            let data = try DataDirectory(settings.dataDirectory)
+            if let account, account.uid != 0, geteuid() == 0 { try account.own(data.path) }
+            var change = Event?.none
+            if let account { change = try RunAccount.enter(account, isExplicit: settings.user != nil) }
+            let lock = try data.lock(patience: Self.leftovers)
+            try data.prepare()
+            let name = try data.sensorName(settings.sensorName)
+            let pair = try KeyPair.ensure(in: data.path, sensorName: name, rsaUsable: SSHLibrary.signsRSAWithSHA2)
+            if pair.isNew { show(pair, face) }
+            if let change { log(change) }
+            if let warning = pair.warning { log(Event(.warn, "key_exposed", warning, ["file": .text(pair.privateKeyPath)])) }
+            for warning in Settings.load(Environment.all()).warnings { log(Event(.warn, "setting_unknown", warning)) }
+            if ContainerLayer.vanishes(path: data.path) {
+                log(
+                    Event(
+                        .warn, "volume_missing",
+                        "\(data.path) lies on the container's own layer: key and undelivered files vanish with the container; run it with -v sensor:\(data.path)",
+                        ["directory": .text(data.path)]))
+            }
+            let interfaces = InterfaceChoice.resolve(settings.interfaces)
+            let series = try DataDirectory.series(state: data.state)
+            for event in try OrphanedFiles.finish(except: interfaces, spool: data.spool, state: data.state, series: series) { log(event) }
+            let spool = data.spool
+            var supervisor = try Supervisor(
+                Programs.all(interfaces: interfaces, settings: settings, lock: lock), face: face,
+                hooks: .init(farewell: { [Programs.farewell(undelivered: DataDirectory.undelivered(spool: spool))] }))
+            let code = supervisor.run()
+            if code != 0 { throw ExitCode(code) }
+        } catch let error as ExitCode { throw error } catch let error as KeyProblem {
+            complain("\(error)")
+            throw ExitCode(ExitStatus.wrongSetting)
+        } catch let error as SettingProblem {
+            complain("\(error)")
+            throw ExitCode(ExitStatus.wrongSetting)
+        } catch {
+            complain("\(error)")
+            throw ExitCode(ExitStatus.failed)
+        }
+    }
+
+    private func show(_ pair: KeyPair, _ face: LogFace) {
+        switch face {
+        case .text: say(KeyBlock.text(pair.publicKey))
+        case .json:
+            StartLog.log(
+                Event(
+                    .info, "key_created", "Please use this key to allow PCAP files transfert via scp: \(pair.publicKey.line)",
+                    ["key": .text(pair.publicKey.line), "fingerprint": .text(pair.publicKey.fingerprint)]), face)
+        }
+    }
+}
+
+/// Lines before the supervisor has the log.
+enum StartLog {
+    static func log(_ event: Event, _ face: LogFace) { say(face.line(event, at: .now())) }
+}

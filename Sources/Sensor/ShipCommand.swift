@@ -1,0 +1,67 @@
+import ArgumentParser
+import Events
+import Glibc
+import Settings
+import Shipper
+
+struct ShipCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ship", abstract: "Delivers finished pcap files (by hand, for debugging).", discussion: SettingsTable.help())
+
+    @Flag(help: "Delivers what is there and ends: 0 all delivered, 1 anything left.") var once = false
+    @Option(help: "Where finished files are; state is kept in .state below it.") var spool: String?
+    @Option(help: "user@host:/dir or a local directory.") var target: String?
+    @Option(help: "scp's options.") var arguments: String?
+    @Option(help: "Private key.") var key: String?
+    @Option(help: "Host keys.") var knownHosts: String?
+    @Option(help: "Bytes per second at most (K, M, G).") var rate: String?
+    @Flag(help: .hidden) var supervised = false
+
+    func run() throws {
+        let settings = try Environment.settings(warn: !supervised) { (settings: inout Settings) throws(SettingProblem) in
+            if let target { try settings.set("SCP_TARGET", target, flag: "--target") }
+            if let arguments { try settings.set("SCP_ARGUMENTS", arguments, flag: "--arguments") }
+            if let rate { try settings.set("SCP_RATE", rate, flag: "--rate") }
+            if let key { settings.arguments.identityFile = key }
+            if case .directory(let path)? = settings.target, let spool, let same = Environment.overlap(path, with: spool) {
+                throw SettingProblem("--target", path, "a directory outside the spool \(same): files would be delivered onto themselves")
+            }
+        }
+        guard let target = settings.target else { throw Environment.missingTarget() }
+        let place = try Place(settings, directory: spool)
+        let data = settings.dataDirectory
+        var options = ShipOptions(
+            spool: place.spool, state: place.state, target: target,
+            keyFile: settings.arguments.identityFile.map(Environment.expand) ?? "\(data)/id_ed25519",
+            knownHostsFile: knownHosts ?? settings.knownHostsFile)
+        options.arguments = settings.arguments
+        options.pinnedHostKeys = settings.pinnedHostKeys
+        options.sourcePorts = settings.sourcePorts
+        options.rate = settings.rate
+        options.interval = Double(settings.interval)
+        options.once = once
+        options.isSupervised = supervised
+        options.showsProgress = !supervised && isatty(2) == 1
+        options.face = settings.logFace
+        do {
+            var worker = try ShipWorker(options)
+            let code = worker.run()
+            if code != 0 { throw ExitCode(code) }
+        } catch let error as ExitCode { throw error } catch {
+            if supervised {
+                WorkerLog(settings.logFace).say(Event(.erro, "ship_failed", "\(error)", ["reason": .text("\(error)")]))
+            } else {
+                complain("\(error)")
+            }
+            throw ExitCode(ExitStatus.failed)
+        }
+    }
+}
+
+extension Settings {
+    /// /dev/null would forget the key between two connections and so accept a changed one.
+    var knownHostsFile: String {
+        guard let file = arguments.knownHostsFile, file != "/dev/null" else { return "\(dataDirectory)/known_hosts" }
+        return Environment.expand(file)
+    }
+}

@@ -1,0 +1,245 @@
+import Evidence
+import Glibc
+import Linux
+import Spool
+
+/// The steps that bring one file to the target, once and whole, whatever dies in between.
+///
+///     claim the pcap (flock)      the disk budget keeps off
+///     journal: uploading          its temporary names are known from here on
+///     upload, fsync, size         in the pass that hashes; resumable at fsynced offsets
+///     manifest                    made once, fsynced here, uploaded under a temporary name
+///     journal: renaming           all bytes are there
+///     rename manifest, pcap       never over an existing name
+///     open and close              for whoever waits for a close after writing
+///     unlink here                 the target has it
+struct Delivery: ~Copyable {
+    struct Report {
+        let bytes: Int64
+        let packets: UInt64?
+        let seconds: Double
+    }
+    /// A file that nobody else touches while this lives.
+    private struct Claim: ~Copyable {
+        let file: Descriptor
+        let status: FileStatus
+    }
+    /// A checkpoint costs one round trip and one fsync at the target.
+    private static let checkpoint: Int64 = 32 << 20
+
+    private let spool: Directory
+    private var journal: Journal
+    private var rate: RateLimit?
+    private let stop: StopWatch
+    private let target: String
+    private(set) var targetCannotSync = false
+    /// Called now and then with the file and the bytes acknowledged.
+    var progress: ((String, Int64, Int64) -> Void)?
+
+    init(spool: consuming Directory, state: consuming Directory, rate: Int64?, target: String, stop: StopWatch) {
+        self.spool = spool
+        self.journal = Journal(state)
+        self.rate = rate.map { RateLimit(bytesPerSecond: $0) }
+        self.stop = stop
+        self.target = target
+    }
+
+    /// Ends what a crash left between unlinking a pcap and unlinking what lies beside it.
+    mutating func clearDelivered() throws(ShipFault) {
+        for file in journal.entries.keys.sorted() {
+            do {
+                guard try spool.status(file) == nil else { continue }
+                try spool.remove(SpoolName.manifest(of: file))
+                try spool.remove(SpoolName.meta(of: file))
+            } catch { throw .local(error) }
+            journal.forget(file)
+        }
+        if !journal.entries.isEmpty { try journal.save() }
+    }
+
+    mutating func saveJournal() throws(ShipFault) { try journal.save() }
+
+    /// nil where the file is gone or somebody else holds it.
+    mutating func deliver<Box: DropBox & ~Copyable>(_ file: String, to box: inout Box) throws(ShipFault) -> Report? {
+        let began = MonotonicTime.now()
+        guard let pcap = try claim(file) else { return nil }
+        let before = pcap.status
+        var entry: JournalEntry
+        if let kept = journal.entries[file], kept.target == target {
+            entry = kept
+        } else {
+            entry = JournalEntry(file: file, target: target, random: Self.random())
+            try journal.set(file, entry)
+        }
+        let wasRenaming = entry.phase == .renaming
+        let facts = JSONFile.read(CaptureFacts.self, SpoolName.meta(of: file), in: spool)
+        if !wasRenaming {
+            let digest = try upload(file, pcap.file.number, size: before.size, &entry, to: &box)
+            guard let after = try? pcap.file.status(), after.size == before.size, after.modified == before.modified else {
+                journal.forget(file)
+                throw ShipFault(.file, "\(file) changed while it was being sent; it is sent again when it rests")
+            }
+            try makeManifest(of: file, size: before.size, digest: digest, facts: facts)
+            try uploadManifest(of: file, as: entry.manifestTemporary, to: &box)
+            entry.phase = .renaming
+            try journal.set(file, entry)
+        }
+        guard let manifest = try read(SpoolName.manifest(of: file)), let said = JSONFile.decode(Manifest.self, from: manifest) else {
+            journal.forget(file)
+            throw ShipFault(.file, "manifest of \(file) is gone from the spool; it is sent again")
+        }
+        do {
+            try settle(
+                SpoolName.manifest(of: file), from: entry.manifestTemporary, size: Int64(manifest.count),
+                sha256: FileDigest.hex(FileDigest.of(manifest)), mayBeDone: wasRenaming, to: &box)
+            try settle(file, from: entry.temporary, size: before.size, sha256: said.sha256, mayBeDone: wasRenaming, to: &box)
+        } catch {
+            if error == Self.temporaryGone { journal.forget(file) }
+            throw error
+        }
+        try box.touch(file)
+        do {
+            try spool.remove(file)
+            try spool.remove(SpoolName.manifest(of: file))
+            try spool.remove(SpoolName.meta(of: file))
+            try spool.sync()
+        } catch { throw .local(error) }
+        journal.forget(file)
+        return Report(bytes: before.size, packets: facts?.written, seconds: MonotonicTime.now() - began)
+    }
+
+    private func claim(_ file: String) throws(ShipFault) -> Claim? {
+        do {
+            let pcap = try spool.open(file, flags: O_RDONLY)
+            guard flock(pcap.number, LOCK_EX | LOCK_NB) == 0 else { return nil }
+            let status = try pcap.status()
+            // Between the listing and the lock the budget may have taken it.
+            guard status.isRegular, let named = try spool.status(file), named.inode == status.inode else { return nil }
+            return Claim(file: pcap, status: status)
+        } catch {
+            if error.code == ENOENT || error.code == ELOOP { return nil }
+            throw ShipFault(.file, "here: \(error)")
+        }
+    }
+
+    private static func random() -> String {
+        String((0..<8).map { _ in "abcdefghijklmnopqrstuvwxyz234567".randomElement() ?? "a" })
+    }
+
+    // MARK: uploading
+
+    private mutating func upload<Box: DropBox & ~Copyable>(
+        _ file: String, _ descriptor: Int32, size: Int64, _ entry: inout JournalEntry, to box: inout Box
+    ) throws(ShipFault) -> [UInt8] {
+        var source = UploadSource(descriptor, size: size)
+        let start = try box.openTemporary(entry.temporary, at: min(entry.safe, size))
+        try source.skip(to: start)
+        var nextCheckpoint = start + Self.checkpoint
+        var offered = 0
+        while source.acknowledged < size {
+            try source.fill()
+            let most = Int(min(Int64(min(source.available, UploadSource.window)), nextCheckpoint - source.acknowledged))
+            offered = try offer(offered, most)
+            if offered == 0 { continue }
+            let done = try box.write(source, count: offered)
+            source.advance(done)
+            offered -= done
+            progress?(file, source.acknowledged, size)
+            if source.acknowledged == nextCheckpoint, source.acknowledged < size {
+                if try sync(&box) {
+                    entry.safe = source.acknowledged
+                    try journal.set(file, entry)
+                }
+                nextCheckpoint += Self.checkpoint
+            }
+        }
+        _ = try sync(&box)
+        try box.closeTemporary(size: size)
+        return source.digest.finish()
+    }
+
+    /// How many bytes may be under way: what was offered before, and more as far as the rate allows.
+    private mutating func offer(_ offered: Int, _ most: Int) throws(ShipFault) -> Int {
+        guard var limit = rate else { return most }
+        let now = MonotonicTime.now()
+        let allowed = min(limit.allowance(at: now), most - offered)
+        // Crumbs would become tiny packets.
+        let worth = allowed > 0 && (allowed >= min(32_768, Int(limit.bytesPerSecond / 4)) || offered + allowed == most)
+        if worth { limit.spend(allowed) }
+        let pause = limit.pause
+        rate = limit
+        if !worth, offered == 0 { try stop.wait(until: now + pause) }
+        return offered + (worth ? allowed : 0)
+    }
+
+    private mutating func sync<Box: DropBox & ~Copyable>(_ box: inout Box) throws(ShipFault) -> Bool {
+        if targetCannotSync { return false }
+        if try box.sync() { return true }
+        targetCannotSync = true
+        return false
+    }
+
+    private mutating func uploadManifest<Box: DropBox & ~Copyable>(of file: String, as temporary: String, to box: inout Box) throws(ShipFault) {
+        let local = try ShipFault.here { () throws(SystemError) in try spool.open(SpoolName.manifest(of: file), flags: O_RDONLY) }
+        let size = try ShipFault.here { () throws(SystemError) in try local.status().size }
+        var source = UploadSource(local.number, size: size)
+        _ = try box.openTemporary(temporary, at: 0)
+        while source.acknowledged < size {
+            try source.fill()
+            source.advance(try box.write(source, count: min(source.available, UploadSource.window)))
+        }
+        _ = try sync(&box)
+        try box.closeTemporary(size: size)
+    }
+
+    // MARK: the manifest
+
+    private func read(_ name: String) throws(ShipFault) -> [UInt8]? {
+        do { return try spool.read(name) } catch { throw .local(error) }
+    }
+
+    /// Made once; what has left this machine is never said differently.
+    private func makeManifest(of file: String, size: Int64, digest: [UInt8], facts: CaptureFacts?) throws(ShipFault) {
+        let name = SpoolName.manifest(of: file)
+        let hash = FileDigest.hex(digest)
+        if let kept = try read(name) {
+            guard let said = JSONFile.decode(Manifest.self, from: kept) else {
+                throw ShipFault(.file, "\(name) in the spool is no manifest: move it away")
+            }
+            guard said.sha256 == hash, said.size == size else {
+                throw ShipFault(.file, "\(file) is not what its manifest says (SHA-256 \(hash), not \(said.sha256)): kept here, not sent")
+            }
+            return
+        }
+        let bytes = JSONFile.encode(Manifest(file: file, size: size, sha256: hash, capture: facts))
+        do { try spool.replace(name, with: bytes) } catch { throw .local(error) }
+    }
+
+    // MARK: the final name
+
+    private static let temporaryGone = ShipFault(.passing, "a temporary file vanished at the target: sent again")
+
+    /// Gives a whole temporary file its final name, or finds out that it already has it.
+    private mutating func settle<Box: DropBox & ~Copyable>(
+        _ final: String, from temporary: String, size: Int64, sha256: String, mayBeDone: Bool, to box: inout Box
+    ) throws(ShipFault) {
+        if try box.rename(temporary, to: final) { return }
+        let ours = try box.status(of: temporary)
+        guard let ours else {
+            // Renamed before a crash, or before an answer was lost; the centre may have taken it since.
+            if mayBeDone { return }
+            if try box.status(of: final)?.size == size { return }
+            throw Self.temporaryGone
+        }
+        guard let there = try box.status(of: final) else {
+            throw ShipFault(.operators, "\(target) refuses to rename \(temporary) to \(final)")
+        }
+        // OpenSSH renames by link and unlink: a server that died in between has one file under both names.
+        if mayBeDone, there == ours { return }
+        if there.size == size, let content = try box.digest(of: final), FileDigest.hex(content) == sha256 { return }
+        throw ShipFault(
+            .file,
+            "\(final) is already at \(target) with other content (two sensors of one name, or a lost state directory?): kept here, nothing overwritten"
+        )
+    }
+}

@@ -1,0 +1,52 @@
+import Linux
+import Spool
+
+/// What must survive a crash of the shipper, for each file whose delivery has begun (`state/ship.journal`).
+struct JournalEntry: Codable, Sendable, Equatable {
+    enum Phase: String, Codable, Sendable {
+        /// Bytes go to the temporary name.
+        case uploading
+        /// Everything is there under temporary names; the renames may have happened.
+        case renaming
+    }
+    /// Hidden names at the target: of the pcap and of its manifest.
+    var temporary: String
+    var manifestTemporary: String
+    var phase = Phase.uploading
+    /// Bytes that a successful fsync at the target covered.
+    var safe: Int64 = 0
+    /// Where the delivery went: another target is another delivery.
+    var target: String
+
+    /// Names no other session can hold: eight random letters.
+    init(file: String, target: String, random: String) {
+        // 255 bytes are a name's limit (NAME_MAX).
+        let stem = ".\(file)".utf8.count + random.utf8.count + 11 <= 255 ? ".\(file)." : ".long."
+        self.temporary = "\(stem)\(random).part"
+        self.manifestTemporary = "\(stem)json.\(random).part"
+        self.target = target
+    }
+}
+
+/// The entries, kept in one small file that is replaced atomically.
+struct Journal: ~Copyable {
+    static let file = "ship.journal"
+    private let state: Directory
+    private(set) var entries: [String: JournalEntry]
+
+    init(_ state: consuming Directory) {
+        self.entries = JSONFile.read([String: JournalEntry].self, Self.file, in: state) ?? [:]
+        self.state = state
+    }
+
+    /// Written at once: what follows relies on it.
+    mutating func set(_ file: String, _ entry: JournalEntry) throws(ShipFault) {
+        entries[file] = entry
+        do { try JSONFile.write(entries, Self.file, in: state) } catch { throw .local(error) }
+    }
+    /// Written with the next `set` or `save`: an entry whose file is gone means nothing.
+    mutating func forget(_ file: String) { entries[file] = nil }
+    mutating func save() throws(ShipFault) {
+        do { try JSONFile.write(entries, Self.file, in: state) } catch { throw .local(error) }
+    }
+}
