@@ -5,19 +5,21 @@ import Linux
 public enum ContainerLayer {
     private static let layered: Set<String> = ["overlay", "aufs", "fuse-overlayfs", "fuse.fuse-overlayfs"]
 
-    /// `mountinfo` is /proc/self/mountinfo (proc(5)); `markers`: an engine left its mark in the root.
+    /// `mountinfo` is /proc/self/mountinfo (proc(5)); `markers`: an engine left its mark in the root, which alone
+    /// says little, since whole machines are made from container images. With a copying storage driver the
+    /// root is a directory of the host's file system.
     public static func vanishes(path: String, mountinfo: String, markers: Bool) -> Bool {
-        var best: (point: String, type: String)?
+        var best: (point: String, type: String, isWholeDisk: Bool)?
         for line in mountinfo.split(separator: "\n") {
             let words = line.split(separator: " ")
             guard words.count >= 10, let dash = words.firstIndex(of: "-"), dash + 1 < words.count else { continue }
             let point = unescape(words[4])
             let isAbove = point == "/" || path == point || path.hasPrefix(point + "/")
             // Of two mounts at one place the later one counts.
-            if isAbove, point.utf8.count >= (best?.point.utf8.count ?? 0) { best = (point, String(words[dash + 1])) }
+            if isAbove, point.utf8.count >= (best?.point.utf8.count ?? 0) { best = (point, String(words[dash + 1]), words[3] == "/") }
         }
         guard let best, best.point == "/" else { return false }
-        return markers || layered.contains(best.type)
+        return layered.contains(best.type) || markers && !best.isWholeDisk
     }
 
     public static func vanishes(path: String) -> Bool {

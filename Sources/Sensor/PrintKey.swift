@@ -1,4 +1,5 @@
 import ArgumentParser
+import Evidence
 import Keygen
 import Settings
 import Shipper

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Capture
 import Events
+import Evidence
 import Glibc
 import Keygen
 import Linux
