@@ -56,5 +56,9 @@ let package = Package(
         .testTarget(
             name: "ShipperTests", dependencies: ["Shipper", "Spool", "Evidence", "Settings", "Linux"],
             swiftSettings: settings),
+        .executableTarget(name: "packet-generator", path: "Tests/PacketGenerator", swiftSettings: settings),
+        .testTarget(
+            name: "EndToEnd", dependencies: ["Sensor", "packet-generator", "Spool", "Evidence", "Supervisor", "Linux"],
+            path: "Tests/EndToEnd", swiftSettings: settings),
     ]
 )

@@ -21,7 +21,7 @@ struct LabError: Error, CustomStringConvertible {
 
 /// Runs a program to its end. Returns exit status and output.
 @discardableResult
-func runTool(_ arguments: [String], environment: [String: String] = [:], mayFail: Bool = false) throws -> (status: ExitStatus, output: String) {
+func runTool(_ arguments: [String], environment: [String: String] = [:], mayFail: Bool = false) throws -> (status: Ending, output: String) {
     var environment = environment
     environment["PATH"] = environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
     let path = arguments[0].hasPrefix("/") ? arguments[0] : ["/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"].map { $0 + arguments[0] }.first { access($0, X_OK) == 0 } ?? arguments[0]
@@ -59,7 +59,7 @@ func waitUntil(_ seconds: Double, _ what: String, _ condition: () throws -> Bool
 final class Background {
     let pid: Int32
     let log: String
-    private(set) var status: ExitStatus?
+    private(set) var status: Ending?
 
     init(_ arguments: [String], environment: [String: String] = [:], log: String) throws {
         self.log = log
@@ -80,7 +80,7 @@ final class Background {
 
     /// Signals, waits, and returns how it ended and after how many seconds.
     @discardableResult
-    func end(_ signal: Int32, within seconds: Double = 15) -> (status: ExitStatus?, seconds: Double) {
+    func end(_ signal: Int32, within seconds: Double = 15) -> (status: Ending?, seconds: Double) {
         let start = MonotonicTime.now()
         send(signal)
         while !hasEnded, MonotonicTime.now() - start < seconds { usleep(5_000) }
