@@ -48,7 +48,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: settings),
-        .testTarget(name: "KeygenTests", dependencies: ["Keygen", "Evidence", "Linux"], swiftSettings: settings),
+        .testTarget(name: "KeygenTests", dependencies: ["Keygen", "Evidence", "Linux", "Supervisor"], swiftSettings: settings),
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "Events", "Linux"], swiftSettings: settings),
         .testTarget(name: "SpoolTests", dependencies: ["Spool", "Linux"], swiftSettings: settings),

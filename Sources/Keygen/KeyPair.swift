@@ -3,55 +3,79 @@ public import Evidence
 import Glibc
 import Linux
 
-/// Why a key cannot be used: one line that names the file, what it is, and what would be right.
-public struct KeyProblem: Error, CustomStringConvertible, Sendable {
-    public let description: String
-    init(_ description: String) { self.description = description }
-}
-
-/// The sensor's key: `id_ed25519` and `id_ed25519.pub`, made once and then only read.
+/// The key that the sensor logs in with: `<data directory>/id_ed25519` and `id_ed25519.pub`.
 public struct KeyPair: Sendable {
-    public static let file = "id_ed25519"
     public let privateKeyPath: String
     public let publicKey: SSHPublicKey
     /// Made by this call.
     public let isNew: Bool
-    /// What is not wrong enough to stop.
+    /// One line about what works but should not stay: a private key that others can read, a `.pub` that could not
+    /// be written.
     public let warning: String?
 
-    /// The pair in `path`, made where there is none. Two that come at once end with one key.
-    public static func ensure(in path: String, sensorName: String, rsaUsable: Bool) throws(KeyProblem) -> KeyPair {
+    static let name = "id_ed25519"
+
+    /// The key of the data directory, made if there is none. Both files are whole at any moment, and of several
+    /// callers at once all get the same key.
+    ///
+    /// A key that an operator put there is taken as it is: Ed25519 or ECDSA, RSA only if `rsaUsable`, without
+    /// passphrase, in OpenSSH's format or (with its `.pub`) PEM. It keeps its comment. `.pub` is written where it is
+    /// missing or belongs to another key.
+    public static func ensure(
+        in directory: String, sensorName: String, rsaUsable: Bool
+    ) throws(KeyProblem) -> KeyPair {
+        let path = directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
         let comment = "root@\(sensorName)"
         do {
-            let directory = try Directory(path)
+            let directory = try Directory(directory, create: true)
             var isNew = false
-            if try directory.status(file) == nil { isNew = try make(in: directory, comment: comment) }
-            let privatePath = "\(path)/\(file)"
-            let (found, warning) = try read(privatePath, rsaUsable: rsaUsable)
-            let beside = try directory.read("\(file).pub").flatMap { SSHPublicKey(line: String(decoding: $0, as: UTF8.self)) }
-            guard var key = found ?? beside else {
-                throw KeyProblem("\(privatePath) does not tell its public key: put the public key line into \(privatePath).pub (ssh-keygen -y -f \(privatePath))")
+            if try directory.status(name) == nil {
+                do { isNew = try make(in: directory, comment: comment) } catch {
+                    throw KeyProblem(
+                        path, "can't be made (\(error)); the directory must be writable for user \(geteuid())")
+                }
             }
-            if key.comment.isEmpty { key.comment = beside == key && beside?.comment.isEmpty == false ? beside?.comment ?? comment : comment }
-            if beside != key {
-                try directory.replace("\(file).pub", with: Array("\(key.line)\n".utf8), mode: 0o644)
+
+            let inspection = try KeyInspection(path: path, rsaUsable: rsaUsable)
+            guard var key = inspection.publicKey else {
+                throw KeyProblem(
+                    path,
+                    "does not carry its public key, and \(name).pub is missing or of another type; "
+                        + "run: ssh-keygen -y -f \(KeyProblem.quoted(path)) > \(KeyProblem.quoted(path + ".pub"))")
             }
-            return KeyPair(privateKeyPath: privatePath, publicKey: key, isNew: isNew, warning: warning)
-        } catch let error as KeyProblem { throw error } catch { throw KeyProblem("key in \(path): \(error)") }
+            if key.comment.isEmpty { key = key.with(comment: comment) }
+            var warning = inspection.warning
+            if KeyInspection.publicKey(beside: path)?.isSameKey(as: key) != true {
+                do { try writePublic(key, in: directory) } catch {
+                    // A mounted secret is read-only, and shipping needs the private key only.
+                    warning = warning ?? KeyProblem(path + ".pub", error).description
+                }
+            }
+            return KeyPair(privateKeyPath: path, publicKey: key, isNew: isNew, warning: warning)
+        } catch let problem as KeyProblem {
+            throw problem
+        } catch let error as SystemError {
+            throw KeyProblem(path, error)
+        } catch {
+            throw KeyProblem(path, "\(error)")
+        }
     }
 
-    /// False where somebody else was first.
+    /// The public part of an operator's key, which may lie anywhere; judged as in `ensure`, nothing is written.
+    /// nil where the key can be used but neither it nor a `.pub` beside it tells the public part.
+    public static func inspect(path: String, rsaUsable: Bool) throws(KeyProblem) -> SSHPublicKey? {
+        try KeyInspection(path: path, rsaUsable: rsaUsable).publicKey
+    }
+
+    /// Returns false where another process was first: its key counts.
     private static func make(in directory: borrowing Directory, comment: String) throws(SystemError) -> Bool {
-        let key = Curve25519.Signing.PrivateKey()
-        let text = SSHPrivateKeyFile.encodeEd25519(
-            seed: Array(key.rawRepresentation), publicKey: Array(key.publicKey.rawRepresentation), comment: comment,
-            check: UInt32.random(in: 0 ... .max))
-        let temporary = ".\(file).\(UInt32.random(in: 0 ... .max))"
-        defer { _ = try? directory.remove(temporary) }
-        let out = try directory.open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-        try out.writeAll(text)
-        try out.sync()
-        do { try directory.rename(temporary, to: file) } catch {
+        let secret = Curve25519.Signing.PrivateKey()
+        let file = SSHPrivateKeyFile.encodeEd25519(
+            seed: Array(secret.rawRepresentation), publicKey: Array(secret.publicKey.rawRepresentation),
+            comment: comment, check: .random(in: 0 ... .max))
+        let temporary = try writeHidden(name, file, mode: 0o600, in: directory)
+        do { try directory.rename(temporary, to: name) } catch {
+            try directory.remove(temporary)
             if error.code == EEXIST { return false }
             throw error
         }
@@ -59,44 +83,33 @@ public struct KeyPair: Sendable {
         return true
     }
 
-    /// Whether an operator's key can be used, and its public key where the file tells it.
-    public static func inspect(path: String, rsaUsable: Bool) throws(KeyProblem) -> SSHPublicKey? {
-        try read(path, rsaUsable: rsaUsable).key
+    private static func writePublic(_ key: SSHPublicKey, in directory: borrowing Directory) throws(SystemError) {
+        let name = name + ".pub"
+        let temporary = try writeHidden(name, Array("\(key.line)\n".utf8), mode: 0o644, in: directory)
+        do {
+            try checked("rename \(directory.path)/\(temporary)") {
+                unsafe Int(renameat(directory.number, temporary, directory.number, name))
+            }
+        } catch {
+            try directory.remove(temporary)
+            throw error
+        }
+        try directory.sync()
     }
 
-    /// libssh2 says "cannot open" for all of these, so they are told apart here.
-    private static func read(_ path: String, rsaUsable: Bool) throws(KeyProblem) -> (key: SSHPublicKey?, warning: String?) {
-        let bytes: [UInt8]
-        let mode: UInt32
+    /// Random and not the process id: two containers on one volume are both process 1.
+    private static func writeHidden(
+        _ name: String, _ bytes: [UInt8], mode: UInt32, in directory: borrowing Directory
+    ) throws(SystemError) -> String {
+        let temporary = ".\(name).new-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
+        let file = try directory.open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
         do {
-            // A mounted secret is a link: followed.
-            let open = try Descriptor.open(path, flags: O_RDONLY)
-            let status = try open.status()
-            guard status.isRegular else { throw KeyProblem("\(path) is no file: expected a private key") }
-            mode = status.mode
-            bytes = try open.read(1 << 16)
-        } catch let error as KeyProblem { throw error } catch let error as SystemError {
-            throw KeyProblem("\(path) cannot be read (\(SystemError.text(error.code))): expected a private key that this user may read")
-        } catch { throw KeyProblem("\(path): \(error)") }
-        if mode & 0o022 != 0 { throw KeyProblem("\(path) may be written by others (mode \(String(mode & 0o777, radix: 8))): expected 0600") }
-        guard let key = SSHPrivateKeyFile(bytes: bytes) else {
-            throw KeyProblem("\(path) is no private key: expected one as ssh-keygen -t ed25519 makes it")
+            try file.writeAll(bytes)
+            try file.sync()
+        } catch {
+            try directory.remove(temporary)
+            throw error
         }
-        if key.isEncrypted {
-            throw KeyProblem("\(path) has a passphrase, which nobody is there to type: remove it with ssh-keygen -p -N '' -f \(path)")
-        }
-        if key.format == .pkcs8 {
-            throw KeyProblem("\(path) is in PKCS#8 form, which libssh2 cannot use: convert it with ssh-keygen -p -N '' -f \(path)")
-        }
-        switch key.kind {
-        case .ed25519, .ecdsa: break
-        case .rsa:
-            if !rsaUsable {
-                throw KeyProblem("\(path) is an RSA key, which needs libssh2 1.11 (servers since OpenSSH 8.8 refuse what older ones sign): expected Ed25519 or ECDSA")
-            }
-        case .dsa, .unknown: throw KeyProblem("\(path) is a \(key.kind.rawValue) key: expected Ed25519 or ECDSA")
-        }
-        let warning = mode & 0o044 != 0 ? "\(path) may be read by others (mode \(String(mode & 0o777, radix: 8))); 0600 would be right" : nil
-        return (key.publicKey, warning)
+        return temporary
     }
 }

@@ -37,7 +37,7 @@ struct PrintKey: ParsableCommand {
             } else if fingerprint {
                 say(pair.publicKey.words + "\n")
             } else if authorizedKeys {
-                say(KeyBlock.authorizedKeys(pair.publicKey, directory: directory ?? settings.targetDirectory) + "\n")
+                say(try KeyBlock.authorizedKeys(pair.publicKey, directory: directory ?? settings.targetDirectory) + "\n")
             } else {
                 say(KeyBlock.text(pair.publicKey))
             }

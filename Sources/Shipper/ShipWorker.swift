@@ -65,7 +65,8 @@ public struct ShipWorker: ~Copyable {
     public init(_ options: ShipOptions) throws {
         let stop = try StopWatch(isSupervised: options.isSupervised)
         unsafe sensor_prctl_name("sensor-ship")
-        if options.isSupervised { sensor_drop_capabilities() }
+        // A local directory may be somebody else's, which root writes by CAP_DAC_OVERRIDE only.
+        if options.isSupervised, case .ssh = options.target { sensor_drop_capabilities() }
         let spool = try Directory(options.spool, create: true)
         let state = try Directory(options.state, create: true)
         let lock = try state.open("ship.lock", flags: O_RDWR | O_CREAT)

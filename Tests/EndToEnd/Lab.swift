@@ -46,13 +46,13 @@ func runTool(_ arguments: [String], environment: [String: String] = [:], mayFail
     return (ended.status, text)
 }
 
-func waitUntil(_ seconds: Double, _ what: String, _ condition: () throws -> Bool) throws {
+func waitUntil(_ seconds: Double, _ what: @autoclosure () -> String, _ condition: () throws -> Bool) throws {
     let end = MonotonicTime.now() + seconds
     while MonotonicTime.now() < end {
         if try condition() { return }
         usleep(20_000)
     }
-    throw LabError(description: "not within \(seconds) s: \(what)")
+    throw LabError(description: "not within \(seconds) s: \(what())")
 }
 
 /// A program in the background, its output in a file.
