@@ -135,13 +135,7 @@ final class Lab {
         try runTool(["chmod", "755", root])
         try runTool(["chown", "nobody", drop])
         for space in [sensorSpace, boxSpace] { try runTool(["ip", "netns", "add", space]) }
-        try runTool(["ip", "-n", sensorSpace, "link", "add", interface, "type", "veth", "peer", "name", boxInterface, "netns", boxSpace])
-        for (space, name, address) in [(sensorSpace, interface, Self.sensorAddress), (boxSpace, boxInterface, Self.boxAddress)] {
-            try runTool(["ip", "-n", space, "address", "add", "\(address)/24", "dev", name])
-            try runTool(["ip", "-n", space, "link", "set", name, "up"])
-            try runTool(["ip", "-n", space, "link", "set", "lo", "up"])
-        }
-        try runTool(["ip", "-n", sensorSpace, "route", "add", "default", "via", Self.boxAddress])
+        try connect()
         try runTool(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root + "/host_key"])
         try runTool(["mkdir", "-p", "/run/sshd"])
         try write(
@@ -170,6 +164,18 @@ final class Lab {
         _ = try? runTool(["umount", "-q", data + "/spool"], mayFail: true)
         if getenv("SENSOR_TEST_KEEP") == nil { _ = try? runTool(["rm", "-rf", root], mayFail: true) }
     }
+
+    func connect() throws {
+        try runTool(["ip", "-n", sensorSpace, "link", "add", interface, "type", "veth", "peer", "name", boxInterface, "netns", boxSpace])
+        for (space, name, address) in [(sensorSpace, interface, Self.sensorAddress), (boxSpace, boxInterface, Self.boxAddress)] {
+            try runTool(["ip", "-n", space, "address", "add", "\(address)/24", "dev", name])
+            try runTool(["ip", "-n", space, "link", "set", name, "up"])
+            try runTool(["ip", "-n", space, "link", "set", "lo", "up"])
+        }
+        try runTool(["ip", "-n", sensorSpace, "route", "add", "default", "via", Self.boxAddress])
+    }
+    /// Takes both ends of the cable away.
+    func cutCable() throws { try runTool(["ip", "-n", sensorSpace, "link", "del", interface]) }
 
     /// All processes that live in these namespaces.
     func processes(in spaces: [String]) -> [Int32] {

@@ -1,6 +1,9 @@
 // Numbered UDP packets for the end-to-end tests: packet-generator ADDRESS PORT COUNT PER_SECOND [SIZE]
-// Each carries its number (8 bytes, big-endian) and zeros up to SIZE. Prints how many were sent.
+// Each carries its number (8 bytes, big-endian) and zeros up to SIZE. Prints how many were sent, at SIGTERM too.
 import Glibc
+
+nonisolated(unsafe) var isTold = false
+signal(SIGTERM) { _ in isTold = true }
 
 func number(_ at: Int, _ otherwise: Int) -> Int { CommandLine.arguments.count > at ? Int(CommandLine.arguments[at]) ?? otherwise : otherwise }
 
@@ -25,7 +28,7 @@ func now() -> Double {
 
 let start = now()
 var sent = 0
-while sent < count {
+while sent < count, !isTold {
     let due = min(count, Int((now() - start) * Double(rate)) + 1)
     while sent < due {
         for byte in 0..<8 { payload[byte] = UInt8(truncatingIfNeeded: sent >> (56 - 8 * byte)) }
