@@ -16,7 +16,8 @@ public struct BudgetSettings: Sendable {
     }
 }
 
-/// Drops the oldest finished files until the budget holds.
+/// Drops the oldest finished files until the budget holds. A file that a crash left half dropped is told again:
+/// a gap may then count it twice, but never not at all.
 enum BudgetKeeper {
     struct Drop {
         let file: String
@@ -24,7 +25,10 @@ enum BudgetKeeper {
         let bytes: Int64
         let packets: UInt64?
         let gap: Gap
+        /// What its manifest would have told of others.
+        let carried: [Gap]
     }
+    static let reason = "dropped to keep the spool's budget"
 
     static func enforce(_ settings: BudgetSettings, in spool: borrowing Directory) -> [Drop] {
         guard let names = try? spool.names() else { return [] }
@@ -42,8 +46,9 @@ enum BudgetKeeper {
         case .percent(let percent): wanted = total / 100 * Int64(percent)
         }
         let count = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted).drops(sizes: sizes, freeOnDisk: free)
-        var drops: [Drop] = []
-        for (name, size) in zip(files, sizes).dropLast() where drops.count < count {
+        var drops = names.compactMap { SpoolName.ofDropped($0) }.map { told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool) }
+        let before = drops.count
+        for (name, size) in zip(files, sizes).dropLast() where drops.count - before < count {
             if let drop = drop(name, size, in: spool) { drops.append(drop) }
         }
         return drops
@@ -54,12 +59,22 @@ enum BudgetKeeper {
         guard let file = try? spool.open(name.pcap, flags: O_RDONLY), flock(file.number, LOCK_EX | LOCK_NB) == 0,
             (try? spool.rename(name.pcap, to: SpoolName.dropped(of: name.pcap))) != nil
         else { return nil }
+        return told(name, size, in: spool)
+    }
+
+    private static func told(_ name: SpoolName, _ size: Int64, in spool: borrowing Directory) -> Drop {
         let facts = JSONFile.read(CaptureFacts.self, name.meta, in: spool)
-        _ = try? spool.remove(name.meta)
-        _ = try? spool.remove(SpoolName.manifest(of: name.pcap))
         let gap = Gap(
             from: facts?.first ?? facts?.opened ?? name.stamp, to: facts?.last ?? facts?.finished ?? name.stamp,
-            reason: "dropped to keep the spool's budget", lost: facts?.written)
-        return Drop(file: name.pcap, interface: name.interface, bytes: size, packets: facts?.written, gap: gap)
+            reason: reason, lost: facts.flatMap(\.allPackets))
+        return Drop(
+            file: name.pcap, interface: name.interface, bytes: size, packets: facts?.written, gap: gap, carried: facts?.gaps ?? [])
+    }
+
+    /// When its gap is down.
+    static func forget(_ drop: Drop, in spool: borrowing Directory) {
+        _ = try? spool.remove(SpoolName.meta(of: drop.file))
+        _ = try? spool.remove(SpoolName.manifest(of: drop.file))
+        _ = try? spool.remove(SpoolName.dropped(of: drop.file))
     }
 }

@@ -47,7 +47,7 @@ public struct CaptureSummary: Sendable {
 
 /// One interface into finished files, until told to stop.
 public struct CaptureWorker {
-    private enum Wake { case packets, stop, cut, target, tick }
+    private enum Wake { case packets, trouble, stop, cut, target, tick }
     private let options: CaptureOptions
     private let log: WorkerLog
 
@@ -91,6 +91,7 @@ public struct CaptureWorker {
             }
         }
         guard let handle = consume handle else { return CaptureSummary() }
+        let index = unsafe if_nametoindex(options.interface)
         // By hand the directory may be somebody else's, which root writes by CAP_DAC_OVERRIDE only.
         if options.isSupervised, sensor_drop_capabilities() != 0 { log.say(Event(.warn, "capabilities_kept", "cannot drop the capabilities: \(SystemError.text(errno))")) }
         if let warning = handle.warning { log.say(Event(.warn, "capture_warned", "\(options.interface): \(warning)")) }
@@ -122,6 +123,8 @@ public struct CaptureWorker {
         var flushAt: MonotonicTime?
         var tickAt: MonotonicTime?
         var told: (dropped: UInt64, lost: UInt64) = (0, 0)
+        var failure: String?
+        var isLinkInDoubt = false
         loop: while !writer.isFull {
             let deadline = [flushAt, tickAt].compactMap { $0 }.min()
             switch wait(handle.descriptor, signals, watch.number, until: deadline) {
@@ -136,16 +139,26 @@ public struct CaptureWorker {
                     try replaceFilter(wanted, on: handle)
                 }
             case .tick: break
-            case .packets:
-                if dispatch(handle, &writer) < 0 {
-                    // The rest of the ring is handed out after the error (libpcap on Linux), one block time-out later.
-                    let message = handle.message
-                    usleep(UInt32(PcapHandle.blockTimeout + 50) * 1000)
-                    while dispatch(handle, &writer) > 0 {}
-                    log.say(Event(.warn, "interface_lost", "interface \(options.interface) is gone: \(message)", ["reason": .text(message)]))
-                    exitCode = 75
-                    break loop
-                }
+            case .packets: failure = dispatch(handle, &writer) < 0 ? handle.message : nil
+            case .trouble:
+                failure = dispatch(handle, &writer) < 0 ? handle.message : nil
+                isLinkInDoubt = true
+            }
+            // Non-blocking libpcap tells a link that went down from one that is gone only at some later call,
+            // which would never come; and one made anew under the same name is another one.
+            if isLinkInDoubt, failure == nil {
+                if unsafe if_nametoindex(options.interface) != index { failure = "no such device any more" }
+                var flags: UInt32 = 0
+                var driver = [CChar](repeating: 0, count: 32)
+                isLinkInDoubt = unsafe sensor_interface(options.interface, &flags, &driver) != 0 || flags & UInt32(IFF_UP) == 0
+            }
+            if let failure {
+                // The rest of the ring is handed out after the error (libpcap on Linux), one block time-out later.
+                usleep(UInt32(PcapHandle.blockTimeout + 50) * 1000)
+                while dispatch(handle, &writer) > 0 {}
+                log.say(Event(.warn, "interface_lost", "interface \(options.interface) is gone: \(failure)", ["reason": .text(failure)]))
+                exitCode = 75
+                break loop
             }
             let now = MonotonicTime.now()
             if writer.hasUnwritten { flushAt = flushAt ?? now + 0.5 } else { flushAt = nil }
@@ -157,26 +170,31 @@ public struct CaptureWorker {
                 tickAt = nil
                 if let stat = handle.statistics() { writer.account(stat) }
                 sayLosses(writer, &told)
-                if writer.refusal != nil {
-                    finisher.post(.keepBudget)
-                    writer.retry()
-                }
+                if writer.refusal != nil || finisher.hasUnfinished { finisher.post(.keepBudget) }
+                writer.retry()
                 // A packet of the old window may still be in the ring for one block time-out.
                 if writer.isFileOpen, WallTime.now().microseconds >= writer.end * 1_000_000 + Int64(PcapHandle.blockTimeout + 50) * 1000 {
                     while dispatch(handle, &writer) > 0 {}
                     if writer.isFileOpen, WallTime.now().seconds >= writer.end { writer.finish() }
                 }
             }
+            if tickAt == nil, isLinkInDoubt || finisher.hasUnfinished, !writer.isFileOpen { tickAt = now + 1 }
             if tickAt == nil, writer.isFileOpen || writer.refusal != nil {
                 let toEnd = Double(writer.end * 1_000_000 - WallTime.now().microseconds) / 1e6 + 0.16
                 tickAt = now + max(0.05, min(1, toEnd))
             }
         }
+        // Blind from here on: the ring is emptied, nothing new comes in.
+        let blindFrom = WallTime.now().iso
         if exitCode == 0 { stop(handle, &writer) }
         if let stat = handle.statistics() { writer.account(stat) }
         sayLosses(writer, &told)
         writer.finish()
-        finisher.post(.activity(exitCode == 75 ? .interfaceGone : .stopped, at: WallTime.now().iso))
+        if writer.untoldLosses > 0 {
+            let now = WallTime.now().iso
+            finisher.post(.gap(Gap(from: now, to: now, reason: "the disk took nothing", lost: writer.untoldLosses)))
+        }
+        finisher.post(.activity(exitCode == 75 ? .interfaceGone : .stopped, at: blindFrom))
         finisher.join()
         let totals = writer.totals
         return CaptureSummary(
@@ -287,6 +305,7 @@ public struct CaptureWorker {
                 while unsafe read(target, &bytes, bytes.count) > 0 {}
                 return .target
             }
+            if entries[3].revents & (Int16(POLLERR) | Int16(POLLHUP)) != 0 { return .trouble }
             if entries[3].revents != 0 { return .packets }
             if let deadline, MonotonicTime.now() >= deadline { return .tick }
         }

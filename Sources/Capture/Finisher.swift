@@ -34,6 +34,8 @@ final class Finisher: Sendable {
     private let log: WorkerLog
     private let thread = Mutex<pthread_t?>(nil)
     private let failures = Atomic<Int>(0)
+    /// Files whose final name could not be given yet; only the thread changes it.
+    private let unfinished = Mutex<[EndedFile]>([])
 
     init(spool: consuming Directory, ledger: consuming Ledger, facts: Facts, log: WorkerLog) throws(SystemError) {
         let pipe = try Pipe.make()
@@ -47,6 +49,7 @@ final class Finisher: Sendable {
     }
 
     var hasFailed: Bool { failures.load(ordering: .relaxed) > 0 }
+    var hasUnfinished: Bool { unfinished.withLock { !$0.isEmpty } }
 
     func start() {
         var id = pthread_t()
@@ -76,8 +79,12 @@ final class Finisher: Sendable {
                 case .activity(let activity, let at): attempt("state") { () throws(SystemError) in try ledger.setActivity(activity, at: at) }
                 case .gap(let gap): attempt("gap") { () throws(SystemError) in try ledger.addGap(gap) }
                 case .finish(let file): finish(file)
-                case .keepBudget: keepBudget()
-                case .end: return
+                case .keepBudget:
+                    keepBudget()
+                    finishAgain()
+                case .end:
+                    finishAgain()
+                    return
                 }
             }
         }
@@ -90,7 +97,11 @@ final class Finisher: Sendable {
         }
     }
 
-    private func finish(_ file: EndedFile) {
+    private func finishAgain() {
+        for file in unfinished.withLock({ files in defer { files = [] }; return files }) { finish(file, isAgain: true) }
+    }
+
+    private func finish(_ file: EndedFile, isAgain: Bool = false) {
         let counts = file.counts
         var told = CaptureFacts(
             sensor: facts.sensor, interface: facts.interface, series: facts.series, sequence: file.name.sequence,
@@ -106,18 +117,20 @@ final class Finisher: Sendable {
         told.droppedByInterface = counts.interfaceDropped
         told.lostToDisk = counts.lostToDisk
         told.cut = counts.cut
-        let gaps = ledger.gaps()
-        told.gaps = gaps.map(\.gap)
-        defer { close(file.descriptor) }
         let finished = Result { () throws(SystemError) in
             try checked("fsync \(file.name.part)") { Int(fsync(file.descriptor)) }
-            try JSONFile.write(told, file.name.meta, in: spool)
-            try spool.rename(file.name.part, to: file.name.pcap)
-            try spool.sync()
+            try ledger.locked { () throws(SystemError) in
+                let gaps = ledger.gaps()
+                told.gaps = gaps.map(\.gap)
+                try JSONFile.write(told, file.name.meta, in: spool)
+                try spool.rename(file.name.part, to: file.name.pcap)
+                try spool.sync()
+                for gap in gaps { ledger.removeGap(gap.file) }
+            }
         }
         switch finished {
         case .success:
-            for gap in gaps { ledger.removeGap(gap.file) }
+            close(file.descriptor)
             let dropped = counts.kernelDropped + counts.interfaceDropped + counts.lostToDisk
             log.say(
                 Event(
@@ -129,16 +142,23 @@ final class Finisher: Sendable {
                     ]))
             attempt("state") { () throws(SystemError) in try ledger.setActivity(.capturing, at: told.last ?? told.opened) }
         case .failure(let error):
-            failures.add(1, ordering: .relaxed)
-            log.say(
-                Event(
-                    .erro, "finish_failed", "cannot finish \(file.name.pcap): \(error); it stays as \(file.name.part) and is finished at the next start",
-                    ["file": .text(file.name.pcap), "reason": .text("\(error)")]))
+            unfinished.withLock { $0.append(file) }
+            if !isAgain {
+                failures.add(1, ordering: .relaxed)
+                log.say(
+                    Event(
+                        .erro, "finish_failed", "cannot finish \(file.name.pcap): \(error); it stays as \(file.name.part) and is tried again each second, and at the next start",
+                        ["file": .text(file.name.pcap), "reason": .text("\(error)")]))
+            }
         }
-        keepBudget()
+        if !isAgain { keepBudget() }
     }
 
     private func keepBudget() {
+        attempt("budget") { () throws(SystemError) in try ledger.locked { () throws(SystemError) in dropOldest() } }
+    }
+
+    private func dropOldest() {
         for drop in BudgetKeeper.enforce(facts.budget, in: spool) {
             let lost = drop.packets
             log.say(
@@ -147,7 +167,8 @@ final class Finisher: Sendable {
                     "dropped \(drop.file) to keep the spool's budget: packets=\(lost.map(String.init) ?? "?") bytes=\(drop.bytes)",
                     ["file": .text(drop.file), "packets": lost.map { .number(Int64($0)) } ?? .none, "bytes": .number(drop.bytes)]))
             attempt("gap") { () throws(SystemError) in try ledger.addGap(drop.gap, interface: drop.interface) }
-            _ = try? spool.remove(SpoolName.dropped(of: drop.file))
+            for gap in drop.carried { attempt("gap") { () throws(SystemError) in try ledger.addGap(gap, interface: drop.interface) } }
+            BudgetKeeper.forget(drop, in: spool)
         }
     }
 }

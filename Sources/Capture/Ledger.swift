@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 import Spool
 
@@ -38,10 +39,24 @@ struct Ledger: ~Copyable, Sendable {
     }
 
     private func prefix(_ interface: String) -> String { "gap-\(interface)@" }  // no escaped name holds an @
-    /// One file a gap: it stays until a manifest carries it.
+    /// One file a gap: it stays until a manifest carries it. Those of the budget are joined into one. To be
+    /// called inside `locked` where another program's interface is meant.
     func addGap(_ gap: Gap, interface other: String? = nil) throws(SystemError) {
+        let prefix = prefix(other ?? interface)
+        if gap.reason == BudgetKeeper.reason {
+            let name = "\(prefix)budget.json"
+            let before = JSONFile.read(Gap.self, name, in: directory)
+            return try JSONFile.write(before.map { $0.joined(gap) } ?? gap, name, in: directory)
+        }
         let unique = "\(WallTime.now().microseconds)-\(UInt32.random(in: 0 ... .max))"
-        try JSONFile.write(gap, "\(prefix(other ?? interface))\(unique).json", in: directory)
+        try JSONFile.write(gap, "\(prefix)\(unique).json", in: directory)
+    }
+    /// While gaps move between files and manifests: programs of other interfaces keep the same budget.
+    func locked(_ body: () throws(SystemError) -> Void) throws(SystemError) {
+        let file = try directory.open("gaps.lock", flags: O_RDWR | O_CREAT)
+        try checked("flock gaps.lock") { Int(flock(file.number, LOCK_EX)) }
+        defer { flock(file.number, LOCK_UN) }
+        try body()
     }
     func gaps() -> [(file: String, gap: Gap)] {
         let names = (try? directory.names()) ?? []

@@ -38,6 +38,9 @@ struct PacketWriter: ~Copyable {
     private let buffer: UnsafeMutableRawPointer
     private static let capacity = 1 << 20
     private static let alignment = 4096
+    /// Space on the disk that packets never take: facts, manifests and the shipper's journal need some, or a full
+    /// spool could never be emptied again.
+    private static let reserve: UInt64 = 1 << 20
 
     private var used = 0
     private var flushed: Int64 = 0
@@ -82,6 +85,8 @@ struct PacketWriter: ~Copyable {
     var isFull: Bool { totalWritten >= limit }
     /// Wall-clock second at which the open file's window is over.
     var end: Int64 { windowEnd }
+    /// Packets the disk refused that no finished file tells of.
+    var untoldLosses: UInt64 { counts.lostToDisk }
     var totals: (received: UInt64, dropped: UInt64, interfaceDropped: UInt64) {
         (received.total, dropped.total, interfaceDropped.total)
     }
@@ -165,7 +170,13 @@ struct PacketWriter: ~Copyable {
     /// Everything in the buffer to the file. Where the disk refuses, the file is cut at the last whole
     /// record and what did not fit is counted.
     mutating func flush() {
-        guard descriptor >= 0 else { return }
+        guard descriptor >= 0, used > 0 else { return }
+        var disk = statvfs()
+        if unsafe fstatvfs(descriptor, &disk) == 0, UInt64(disk.f_bavail) * UInt64(disk.f_frsize) < Self.reserve + UInt64(used) {
+            cutAfter(0)
+            refusal = SystemError.text(ENOSPC)
+            return
+        }
         var done = 0
         while done < used {
             let wrote = unsafe Glibc.write(descriptor, buffer + done, used - done)

@@ -41,7 +41,9 @@ struct PcapHandle: ~Copyable {
             case PCAP_ERROR_PERM_DENIED, PCAP_ERROR_PROMISC_PERM_DENIED: kind = .refused
             default: kind = .other
             }
-            throw PcapError(kind: kind, description: message)
+            let advice =
+                kind == .refused ? " (CAP_NET_RAW is missing: start as root, give the binary cap_net_raw+p, or the container --cap-add NET_RAW)" : ""
+            throw PcapError(kind: kind, description: "\(interface): \(message)\(advice)")
         }
         guard unsafe pcap_setnonblock(pointer, 1, &text) == 0 else {
             unsafe pcap_close(pointer)

@@ -179,8 +179,9 @@ public struct Directory: ~Copyable, Sendable {
 
     /// Replaces `name` by `bytes` so that after any crash it holds the old or the new content, never a part.
     public func replace(_ name: String, with bytes: [UInt8], mode: UInt32 = 0o640) throws(SystemError) {
-        // Random and not the process id: two containers on one volume are both process 1.
-        let temporary = ".\(name).new-\(String(UInt64.random(in: 0 ... .max), radix: 16))"
+        // Always the same: what a crash leaves is taken away by the next attempt. One writer for each name.
+        let temporary = ".\(name).new"
+        try remove(temporary)
         do {
             let file = try open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
             try file.writeAll(bytes)

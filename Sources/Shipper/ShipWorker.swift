@@ -40,6 +40,8 @@ public struct ShipWorker: ~Copyable {
     private static let linger = 15.0
     /// How long, at a stop, capture is given to finish its last file.
     private static let lastFiles = 1.5
+    /// How long `--once` waits for files that are still being written.
+    private static let resting = 10.0
     /// How long capture may take to leave out new addresses.
     private static let filterPause = 1.0
 
@@ -108,10 +110,16 @@ public struct ShipWorker: ~Copyable {
     public mutating func run() -> Int32 {
         do throws(ShipFault) {
             try delivery.clearDelivered()
+            let patience = MonotonicTime.now() + Self.resting
             while true {
                 let queue = try pending()
                 if queue.isEmpty {
-                    if options.once { return postponed.isEmpty && watch.nextLook == nil ? 0 : 1 }
+                    if options.once {
+                        // What somebody has just put there is still resting; what never rests is left.
+                        guard let look = watch.nextLook, look < patience else { return postponed.isEmpty && watch.nextLook == nil ? 0 : 1 }
+                        try stop.wait(until: look)
+                        continue
+                    }
                     try rest()
                     continue
                 }

@@ -5,6 +5,11 @@ public struct Gap: Codable, Sendable, Equatable {
     public var reason: String
     /// Packets known to be missing; nil where nobody could count.
     public var lost: UInt64?
+
+    /// One that covers both; a long outage with a budget drops thousands of files and is still one gap.
+    public func joined(_ other: Gap) -> Gap {
+        Gap(from: min(from, other.from), to: max(to, other.to), reason: reason, lost: lost.flatMap { mine in other.lost.map { mine + $0 } })
+    }
     public init(from: String, to: String, reason: String, lost: UInt64?) {
         self.from = from
         self.to = to
@@ -48,6 +53,13 @@ public struct CaptureFacts: Codable, Sendable, Equatable {
         self.opened = opened
         self.recovered = false
         self.gaps = []
+    }
+}
+
+extension CaptureFacts {
+    /// Packets recorded and lost while this file was the open one; nil where nobody counted.
+    public var allPackets: UInt64? {
+        written.map { $0 + (droppedByKernel ?? 0) + (droppedByInterface ?? 0) + (lostToDisk ?? 0) }
     }
 }
 

@@ -57,6 +57,12 @@ public struct SpoolName: Hashable, Sendable, Comparable {
         return SpoolName(String(file.dropFirst().dropLast(5)))
     }
 
+    /// The name a dropped file had.
+    public static func ofDropped(_ file: String) -> SpoolName? {
+        guard file.hasPrefix("."), file.hasSuffix(".dropped") else { return nil }
+        return SpoolName(String(file.dropFirst().dropLast(8)))
+    }
+
     /// Bytes outside `[A-Za-z0-9._-]` as `%XX`: any legal interface name becomes one safe path component.
     public static func escape(_ interface: String) -> String {
         var out = ""

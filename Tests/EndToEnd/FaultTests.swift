@@ -42,9 +42,9 @@ extension EndToEnd {
             let sensor = try lab.startSensor(["PCAP_FILE_SIZE": "3", "SCP_RATE": "300K"])
             try lab.sendPackets(3000, perSecond: 1500, size: 1000)
             try waitUntil(15, "an upload under way") { try DropBoxContents(lab.drop).hidden.contains { $0.hasSuffix(".part") } }
-            try lab.netem(["loss", "100%"])
+            try lab.cutNetwork()
             usleep(12_000_000)
-            try lab.endNetem()
+            try lab.mendNetwork()
             try waitUntil(90, "delivery; \(sensor.output)") { lab.waiting.isEmpty && !lab.delivered.isEmpty }
             let ended = sensor.end(SIGTERM)
             #expect(ended.status == .code(0))

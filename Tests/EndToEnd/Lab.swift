@@ -121,6 +121,7 @@ final class Lab {
     private var sshd: Background?
     private var sensor: Background?
     private var runs = 0
+    private var hasNetem = false
 
     init() throws {
         if let missing = Needs.missing { throw LabError(description: missing) }
@@ -250,8 +251,19 @@ final class Lab {
         ["/usr/sbin/ip", "netns", "exec", boxSpace, Self.binaries + "/packet-generator", Self.sensorAddress, "4242", "\(count)", "\(perSecond)", "\(size)"]
     }
 
-    func netem(_ words: [String]) throws { try runTool(["tc", "-n", boxSpace, "qdisc", "add", "dev", boxInterface, "root", "netem"] + words) }
-    func endNetem() throws { try runTool(["tc", "-n", boxSpace, "qdisc", "del", "dev", boxInterface, "root"]) }
+    /// Nothing that the box sends arrives any more: `tc netem loss 100%`, or where the kernel has none a route into
+    /// nothing.
+    func cutNetwork() throws {
+        let result = try runTool(["tc", "-n", boxSpace, "qdisc", "add", "dev", boxInterface, "root", "netem", "loss", "100%"], mayFail: true)
+        hasNetem = result.status == .code(0)
+        if !hasNetem { try runTool(["ip", "-n", boxSpace, "route", "add", "blackhole", "\(Self.sensorAddress)/32"]) }
+    }
+    func mendNetwork() throws {
+        try runTool(
+            hasNetem
+                ? ["tc", "-n", boxSpace, "qdisc", "del", "dev", boxInterface, "root"]
+                : ["ip", "-n", boxSpace, "route", "del", "blackhole", "\(Self.sensorAddress)/32"])
+    }
 
     /// Waits until the spool is empty and nothing is being written but what is needed.
     func waitForDelivery(_ seconds: Double = 30, _ sensor: Background) throws {
