@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Linux
 import Spool
@@ -35,17 +34,14 @@ enum BudgetKeeper {
         // The oldest first: stamps across interfaces, numbers within one.
         let files = names.compactMap { SpoolName($0) }.sorted { ($0.stamp, $0.sequence) < ($1.stamp, $1.sequence) }
         let sizes = files.map { (try? spool.status($0.pcap))??.size ?? 0 }
-        var disk = statvfs()
-        guard unsafe fstatvfs(spool.number, &disk) == 0 else { return [] }
-        let total = Int64(disk.f_blocks) * Int64(disk.f_frsize)
-        let free = Int64(disk.f_bavail) * Int64(disk.f_frsize)
+        guard let disk = DiskSpace(of: spool.number) else { return [] }
         let wanted: Int64
         switch settings.free {
-        case .automatic: wanted = min(total / 10, 10 << 30)
+        case .automatic: wanted = min(disk.total / 10, 10 << 30)
         case .bytes(let bytes): wanted = bytes
-        case .percent(let percent): wanted = total / 100 * Int64(percent)
+        case .percent(let percent): wanted = disk.total / 100 * Int64(percent)
         }
-        let count = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted).drops(sizes: sizes, freeOnDisk: free)
+        let count = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted).drops(sizes: sizes, freeOnDisk: disk.free)
         var drops = names.compactMap { SpoolName.ofDropped($0) }.map { told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool) }
         let before = drops.count
         for (name, size) in zip(files, sizes).dropLast() where drops.count - before < count {

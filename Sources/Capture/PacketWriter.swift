@@ -40,7 +40,7 @@ struct PacketWriter: ~Copyable {
     private static let alignment = 4096
     /// Space on the disk that packets never take: facts, manifests and the shipper's journal need some, or a full
     /// spool could never be emptied again.
-    private static let reserve: UInt64 = 1 << 20
+    private static let reserve: Int64 = 1 << 20
 
     private var used = 0
     private var flushed: Int64 = 0
@@ -171,8 +171,7 @@ struct PacketWriter: ~Copyable {
     /// record and what did not fit is counted.
     mutating func flush() {
         guard descriptor >= 0, used > 0 else { return }
-        var disk = statvfs()
-        if unsafe fstatvfs(descriptor, &disk) == 0, UInt64(disk.f_bavail) * UInt64(disk.f_frsize) < Self.reserve + UInt64(used) {
+        if let disk = DiskSpace(of: descriptor), disk.free < Self.reserve + Int64(used) {
             cutAfter(0)
             refusal = SystemError.text(ENOSPC)
             return
