@@ -123,6 +123,7 @@ public struct CaptureWorker {
         var flushAt: MonotonicTime?
         var tickAt: MonotonicTime?
         var told: (dropped: UInt64, lost: UInt64) = (0, 0)
+        var progress = ProgressLine()
         var failure: String?
         var isLinkInDoubt = false
         loop: while !writer.isFull {
@@ -170,6 +171,10 @@ public struct CaptureWorker {
                 tickAt = nil
                 if let stat = handle.statistics() { writer.account(stat) }
                 sayLosses(writer, &told)
+                if options.showsProgress {
+                    let (packets, bytes, drops) = (writer.totalWritten, writer.totalBytes, writer.totals.dropped + writer.totals.interfaceDropped)
+                    progress.show(bytes) { rate in "\(options.interface): \(packets) packets, \(bytes >> 20) MiB, \(rate / 1024) KiB/s, \(drops) dropped" }
+                }
                 if writer.refusal != nil || finisher.hasUnfinished { finisher.post(.keepBudget) }
                 writer.retry()
                 // A packet of the old window may still be in the ring for one block time-out.

@@ -50,6 +50,7 @@ struct PacketWriter: ~Copyable {
     private var windowEnd: Int64 = 0
     private(set) var counts = FileCounts()
     private(set) var totalWritten: UInt64 = 0
+    private(set) var totalBytes: Int64 = 0
     private(set) var totalLost: UInt64 = 0
     private var nextSequence: UInt64
     private let limit: UInt64
@@ -190,6 +191,7 @@ struct PacketWriter: ~Copyable {
             return
         }
         flushed += Int64(used)
+        totalBytes += Int64(used)
         used = 0
     }
 

@@ -33,8 +33,15 @@ struct Delivery: ~Copyable {
     private let stop: StopWatch
     private let target: String
     private(set) var targetCannotSync = false
-    /// Called now and then with the file and the bytes acknowledged.
-    var progress: ((String, Int64, Int64) -> Void)?
+    struct Progress {
+        let file: String
+        let done: Int64, size: Int64
+        /// Files that wait behind this one.
+        let backlog: Int
+    }
+    var backlog = 0
+    /// Called whenever the target has acknowledged something.
+    var progress: ((Progress) -> Void)?
 
     init(spool: consuming Directory, state: consuming Directory, rate: Int64?, target: String, stop: StopWatch) {
         self.spool = spool
@@ -144,7 +151,7 @@ struct Delivery: ~Copyable {
             let done = try box.write(source, count: offered)
             source.advance(done)
             offered -= done
-            progress?(file, source.acknowledged, size)
+            progress?(Progress(file: file, done: source.acknowledged, size: size, backlog: backlog))
             if source.acknowledged == nextCheckpoint, source.acknowledged < size {
                 if try sync(&box) {
                     entry.safe = source.acknowledged

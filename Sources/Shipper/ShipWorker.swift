@@ -83,7 +83,11 @@ public struct ShipWorker: ~Copyable {
         self.lock = lock
         if options.showsProgress {
             var line = ProgressLine()
-            delivery.progress = { file, done, size in line.show(file, done, size) }
+            delivery.progress = { now in
+                line.show(now.done, isLast: now.done == now.size) { rate in
+                    "\(now.file) \(now.done * 100 / max(1, now.size))% \(rate / 1024) KiB/s, \(now.backlog) waiting"
+                }
+            }
         }
     }
 
@@ -207,6 +211,7 @@ public struct ShipWorker: ~Copyable {
     private mutating func drain<Box: DropBox & ~Copyable>(_ box: inout Box, socket: Int32) throws(ShipFault) {
         while true {
             for file in try pending() {
+                delivery.backlog = max(0, waiting - 1)
                 do {
                     if let report = try delivery.deliver(file, to: &box) {
                         delivered(file, report)
@@ -252,10 +257,10 @@ public struct ShipWorker: ~Copyable {
         log.say(
             Event(
                 .info, "delivered",
-                "delivered \(file) packets=\(report.packets.map(String.init) ?? "?") bytes=\(report.bytes) seconds=\(seconds) waiting=\(max(0, waiting - 1))",
+                "delivered \(file) packets=\(report.packets.map(String.init) ?? "?") bytes=\(report.bytes) seconds=\(seconds) waiting=\(delivery.backlog)",
                 [
                     "file": .text(file), "packets": report.packets.map { .number(Int64($0)) } ?? .none, "bytes": .number(report.bytes),
-                    "waiting": .number(Int64(max(0, waiting - 1))), "target": .text(label),
+                    "waiting": .number(Int64(delivery.backlog)), "target": .text(label),
                 ]))
         if delivery.targetCannotSync, !saidSync {
             saidSync = true
@@ -369,20 +374,5 @@ public struct ShipWorker: ~Copyable {
         } catch { throw .local(error) }
         let end = MonotonicTime.now() + Self.filterPause
         while .now() < end { try stop.wait(until: end) }
-    }
-}
-
-/// One line on a terminal, redrawn at most four times a second.
-private struct ProgressLine {
-    private var drawn = MonotonicTime(nanoseconds: 0)
-    private var bytes: Int64 = 0
-    mutating func show(_ file: String, _ done: Int64, _ size: Int64) {
-        let now = MonotonicTime.now()
-        let elapsed = now - drawn
-        guard elapsed >= 0.25 || done == size else { return }
-        let rate = elapsed < 10 && done > bytes ? Int64(Double(done - bytes) / elapsed) / 1024 : 0
-        (drawn, bytes) = (now, done == size ? 0 : done)
-        let line = "\r\(file) \(size > 0 ? done * 100 / size : 100)% \(rate) KiB/s\u{1b}[K" + (done == size ? "\r\u{1b}[K" : "")
-        _ = unsafe line.utf8.withContiguousStorageIfAvailable { unsafe write(2, $0.baseAddress!, $0.count) }
     }
 }
