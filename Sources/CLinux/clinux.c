@@ -120,6 +120,13 @@ int sensor_become_user(uid_t uid, gid_t gid) {
     return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 }
 
+int sensor_can_become_user(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[2];
+    uint32_t wanted = 1U << CAP_SETUID | 1U << CAP_SETGID;
+    return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & wanted) == wanted;
+}
+
 int sensor_raise_net_raw(void) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     struct __user_cap_data_struct data[2];

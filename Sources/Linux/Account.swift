@@ -23,6 +23,9 @@ public struct Account: Sendable, Equatable {
         self.gid = gid
     }
 
+    /// Root in a container may have no right to become anybody else.
+    public static var canChange: Bool { sensor_can_become_user() != 0 }
+
     /// Becomes this user for good, keeping CAP_NET_RAW alone.
     public func become() throws(SystemError) {
         try checked("become user \(name)") { Int(sensor_become_user(uid, gid)) }

@@ -27,7 +27,7 @@ struct Run: ParsableCommand {
             let data = try DataDirectory(settings.dataDirectory)
             if let account, account.uid != 0, geteuid() == 0 { try account.own(data.path) }
             var change = Event?.none
-            if let account { change = try RunAccount.enter(account, isExplicit: settings.user != nil) }
+            if let account { change = try RunAccount.enter(account) }
             let lock = try data.lock(patience: Self.leftovers)
             try data.prepare()
             let name = try data.sensorName(settings.sensorName)
@@ -35,6 +35,9 @@ struct Run: ParsableCommand {
             if pair.isNew { show(pair, face) }
             if let change { log(change) }
             if let warning = pair.warning { log(Event(.warn, "key_exposed", warning, ["file": .text(pair.privateKeyPath)])) }
+            for (name, value) in [("SENSOR_METRICS_FILE", settings.metricsFile), ("SENSOR_SOCKET", settings.socket)] where value != nil {
+                log(Event(.warn, "setting_unused", "\(name) is set, but this version does not use it yet", ["name": .text(name)]))
+            }
             for warning in Settings.load(Environment.all()).warnings { log(Event(.warn, "setting_unknown", warning)) }
             if ContainerLayer.vanishes(path: data.path) {
                 log(

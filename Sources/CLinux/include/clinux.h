@@ -36,6 +36,8 @@ int sensor_attach_filter(int socket, const void *_Nonnull instructions, unsigned
 int sensor_drop_capabilities(void);
 /// Becomes uid/gid (groups: only gid) and keeps CAP_NET_RAW, also over exec (ambient).
 int sensor_become_user(uid_t uid, gid_t gid);
+/// 1 if this process may change its user and groups (CAP_SETUID and CAP_SETGID are effective), else 0.
+int sensor_can_become_user(void);
 /// Raises CAP_NET_RAW from the permitted set (a file capability with +p). 1 if effective afterwards, else 0.
 int sensor_raise_net_raw(void);
 /// WIFEXITED and friends, which are macros.
