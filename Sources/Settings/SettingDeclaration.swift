@@ -61,9 +61,9 @@ public struct SettingDeclaration: Sendable {
             "Interfaces to record, each a series of its own; `any` is every interface that is up except loopback, members of a bridge or bond, and veth ends."
         ) { text, settings throws(SettingProblem) in
             let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-            let legal = names.allSatisfy { (1...15).contains($0.utf8.count) && !$0.contains("/") && $0 != "." && $0 != ".." }
+            let legal = names.allSatisfy { (1...15).contains($0.utf8.count) && !$0.contains(where: { "/:".contains($0) || $0.isWhitespace }) && $0 != "." && $0 != ".." }
             guard legal, Set(names).count == names.count, names.count == 1 || !names.contains("any") else {
-                throw SettingProblem("", text, "interface names of 1 to 15 bytes, each once, separated by commas, or any alone")
+                throw SettingProblem("", text, "interface names of 1 to 15 bytes, each once, separated by commas and no blanks, or any alone")
             }
             settings.interfaces = names
         },
