@@ -144,7 +144,10 @@ public struct SettingDeclaration: Sendable {
             "Space left free on the disk, by dropping only what the sensor wrote, never the newest file."
         ) { text, settings throws(SettingProblem) in
             if text.hasSuffix("%") {
-                settings.spoolFree = .percent(try number(String(text.dropLast()), 0...99, "percent"))
+                guard let percent = Int(text.dropLast()), (0...99).contains(percent) else {
+                    throw SettingProblem("", text, "percent, a whole number from 0% to 99%")
+                }
+                settings.spoolFree = .percent(percent)
             } else {
                 settings.spoolFree = .bytes(try size(text, anyBytes, "free space"))
             }
