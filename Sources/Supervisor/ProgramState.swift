@@ -176,7 +176,7 @@ public struct ProgramStateMachine: Sendable {
             failures = 0
             state = .exited
             switch (spec.autorestart, expected) {
-            case (.always, _), (.unexpected, false): return actions + spawn(now)
+            case (.always, _), (.unexpected, false): return actions + again(now)
             case (.never, _), (.unexpected, true): return actions
             }
         case .stopping:
@@ -191,6 +191,15 @@ public struct ProgramStateMachine: Sendable {
             return [.log(exitEvent(status, pid: ended, expected: false))]
         case .stopped, .backoff, .exited, .fatal: return []
         }
+    }
+
+    /// At once, but never twice within a second: startsecs=0 calls every end a success and would fork without
+    /// pause.
+    private mutating func again(_ now: MonotonicTime) -> [ProgramAction] {
+        guard let startedAt, now - startedAt < 1 else { return spawn(now) }
+        state = .backoff
+        deadline = startedAt + min(1, spec.maxBackoff)
+        return []
     }
 
     private func words(_ status: ExitStatus) -> String {
