@@ -116,7 +116,8 @@ public struct Directory: ~Copyable, Sendable {
                 throw SystemError("mkdir \(path)", code: ENOENT)
             }
             try make(String(path[..<slash]))
-            try checked("mkdir \(path)") { unsafe Int(mkdir(path, 0o750)) }
+            // There already when the path ends in a slash, or another process makes it too.
+            if unsafe mkdir(path, 0o750) < 0, errno != EEXIST { throw SystemError("mkdir \(path)", code: errno) }
         case let code: throw SystemError("mkdir \(path)", code: code)
         }
     }
