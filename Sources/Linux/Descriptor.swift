@@ -183,11 +183,11 @@ public struct Directory: ~Copyable, Sendable {
             let file = try open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
             try file.writeAll(bytes)
             try file.sync()
+            try checked("rename \(path)/\(temporary)") { unsafe Int(renameat(number, temporary, number, name)) }
         } catch {
             unsafe unlinkat(number, temporary, 0)
             throw error
         }
-        try checked("rename \(path)/\(temporary)") { unsafe Int(renameat(number, temporary, number, name)) }
         try sync()
     }
 }
