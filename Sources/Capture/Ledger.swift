@@ -45,7 +45,13 @@ struct Ledger: ~Copyable, Sendable {
     }
     func gaps() -> [(file: String, gap: Gap)] {
         let names = (try? directory.names()) ?? []
-        return names.filter { $0.hasPrefix(prefix(interface)) && $0.hasSuffix(".json") }.sorted().compactMap { name in
+        // Time and number follow the prefix and nothing else: eth0 must not take the gaps of eth0-1.
+        let own = names.filter { name in
+            guard name.hasPrefix(prefix(interface)), name.hasSuffix(".json") else { return false }
+            let rest = name.dropFirst(prefix(interface).count).dropLast(5).split(separator: "-", omittingEmptySubsequences: false)
+            return rest.count == 2 && rest.allSatisfy { UInt64($0) != nil }
+        }
+        return own.sorted().compactMap { name in
             JSONFile.read(Gap.self, name, in: directory).map { (name, $0) }
         }
     }
