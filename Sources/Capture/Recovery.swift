@@ -62,7 +62,7 @@ enum Recovery {
         let all = try spool.names().compactMap { name -> SpoolName? in
             if let part = SpoolName.ofPart(name) { return part }
             var bare = name
-            for ending in [".json", ".meta", ".dropped"] where bare.hasSuffix(ending) { bare = String(bare.dropLast(ending.count)) }
+            for ending in [".sig", ".json", ".meta", ".dropped"] where bare.hasSuffix(ending) { bare = String(bare.dropLast(ending.count)) }
             return SpoolName(bare.hasPrefix(".") ? String(bare.dropFirst()) : bare)
         }
         return all.filter { $0.interface == escaped }.map(\.sequence).max() ?? 0
