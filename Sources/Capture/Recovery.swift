@@ -22,7 +22,14 @@ enum Recovery {
             .filter { $0.interface == SpoolName.escape(interface) }.sorted { $0.sequence < $1.sequence }
         for name in parts {
             let file = try spool.open(name.part, flags: O_RDWR)
-            let size = try file.status().size
+            let status = try file.status()
+            let size = status.size
+            // Where a file system cannot rename without replacing, the name is linked, then unlinked; a crash
+            // between leaves both, and the rename below would fail at every start.
+            if let final = try spool.status(name.pcap), final.inode == status.inode, final.device == status.device {
+                try spool.remove(name.part)
+                continue
+            }
             var scanner = PcapScanner()
             while !scanner.isEnded {
                 let bytes = try file.read(1 << 20)
