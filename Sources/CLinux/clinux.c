@@ -45,8 +45,10 @@ pid_t sensor_spawn(const char *path, char *const *argv, char *const *envp, const
         int report_to = fcntl(home[1], F_DUPFD_CLOEXEC, 64);
         if (report_to < 0) report(home[1], SENSOR_SPAWN_SETUP);
         if (count > 16) { errno = EINVAL; report(report_to, SENSOR_SPAWN_SETUP); }
-        struct sigaction standard = {.sa_handler = SIG_DFL};
-        for (int s = 1; s <= SIGRTMAX; s++) sigaction(s, &standard, NULL);
+        // The system call, not the library's function: that leaves out 32 and 33, which a parent that was
+        // itself started by glibc's posix_spawn has ignored. A struct of zeros is SIG_DFL, without flags.
+        const char standard[64] = {0};
+        for (int s = 1; s <= SIGRTMAX; s++) syscall(SYS_rt_sigaction, s, standard, NULL, 8);
         if (setpgid(0, 0) < 0) report(report_to, SENSOR_SPAWN_SETUP);
         for (int i = 0; i < count; i++) {
             int from = descriptors[i] >= 0 ? descriptors[i] : open("/dev/null", O_RDWR | O_CLOEXEC);

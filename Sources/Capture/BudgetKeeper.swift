@@ -31,8 +31,7 @@ enum BudgetKeeper {
 
     static func enforce(_ settings: BudgetSettings, in spool: borrowing Directory) -> [Drop] {
         guard let names = try? spool.names() else { return [] }
-        // The oldest first: stamps across interfaces, numbers within one.
-        let files = names.compactMap { SpoolName($0) }.sorted { ($0.stamp, $0.sequence) < ($1.stamp, $1.sequence) }
+        let files = oldestFirst(names.compactMap { SpoolName($0) })
         let sizes = files.map { (try? spool.status($0.pcap))??.size ?? 0 }
         guard let disk = DiskSpace(of: spool.number) else { return [] }
         let wanted: Int64
@@ -48,6 +47,17 @@ enum BudgetKeeper {
             if let drop = drop(name, size, in: spool) { drops.append(drop) }
         }
         return drops
+    }
+
+    /// Stamps across interfaces, numbers within one: a file is never older than those before it, whatever the
+    /// clock said when it was opened.
+    private static func oldestFirst(_ files: [SpoolName]) -> [SpoolName] {
+        var aged: [(age: String, name: SpoolName)] = []
+        for name in files.sorted() {
+            let before = aged.last.flatMap { ($0.name.sensor, $0.name.interface) == (name.sensor, name.interface) ? $0.age : nil }
+            aged.append((max(before ?? "", name.stamp), name))
+        }
+        return aged.sorted { ($0.age, $0.name) < ($1.age, $1.name) }.map(\.name)
     }
 
     /// nil where the shipper holds the file, or it is gone.

@@ -51,7 +51,7 @@ public enum OwnUpload {
         guard !addresses.isEmpty else { return nil }
         let range = "portrange \(sources.lowerBound)-\(sources.upperBound)"
         let one = addresses.map { address in
-            let host = address.split(separator: "%")[0]
+            let host = address.prefix { $0 != "%" }
             return
                 "(tcp and ((dst host \(host) and dst port \(port) and src \(range)) or (src host \(host) and src port \(port) and dst \(range))))"
         }.joined(separator: " or ")

@@ -29,7 +29,14 @@ enum Recovery {
             .filter { $0.interface == SpoolName.escape(interface) }.sorted { $0.sequence < $1.sequence }
         for name in parts {
             let file = try spool.open(name.part, flags: O_RDWR)
-            let size = try file.status().size
+            let status = try file.status()
+            let size = status.size
+            // Where a file system cannot rename without replacing, the name is linked, then unlinked; a crash
+            // between leaves both, and the rename below would fail at every start.
+            if let final = try spool.status(name.pcap), final.inode == status.inode, final.device == status.device {
+                try spool.remove(name.part)
+                continue
+            }
             var scanner = PcapScanner()
             while !scanner.isEnded {
                 let bytes = try file.read(1 << 20)
@@ -69,7 +76,7 @@ enum Recovery {
         let all = try spool.names().compactMap { name -> SpoolName? in
             if let part = SpoolName.ofPart(name) { return part }
             var bare = name
-            for ending in [".json", ".meta", ".dropped"] where bare.hasSuffix(ending) { bare = String(bare.dropLast(ending.count)) }
+            for ending in [".sig", ".json", ".meta", ".dropped"] where bare.hasSuffix(ending) { bare = String(bare.dropLast(ending.count)) }
             return SpoolName(bare.hasPrefix(".") ? String(bare.dropFirst()) : bare)
         }
         return all.filter { $0.interface == escaped }.map(\.sequence).max() ?? 0

@@ -85,7 +85,7 @@ public enum LogFace: String, Sendable {
             let (level, message) = split(line)
             return "\(time.local) \(level.rawValue) \(printable(program)): \(printable(message))\n"
         case .json:
-            if line.hasPrefix("{\"level\":\""), line.hasSuffix("}"), !line.unicodeScalars.contains(where: { $0.value < 32 }) {
+            if line.hasPrefix("{\"level\":\""), line.hasSuffix("}"), !line.unicodeScalars.contains(where: isControl) {
                 return "{\"time\":\"\(time.iso)\",\"program\":\(quoted(program)),\(line.dropFirst())\n"
             }
             let (level, message) = split(line)
@@ -111,7 +111,7 @@ public func quoted(_ text: String) -> String {
         case "\n": out += "\\n"
         case "\t": out += "\\t"
         case "\r": out += "\\r"
-        case _ where scalar.value < 32: out += "\\u00" + hex(scalar.value)
+        case _ where isControl(scalar): out += "\\u00" + hex(scalar.value)
         default: out.unicodeScalars.append(scalar)
         }
     }
@@ -120,13 +120,16 @@ public func quoted(_ text: String) -> String {
 
 /// Control characters as `\xNN`, so that one event stays one line.
 public func printable(_ text: String) -> String {
-    guard text.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) else { return text }
+    guard text.unicodeScalars.contains(where: isControl) else { return text }
     var out = ""
     for scalar in text.unicodeScalars {
-        if scalar.value < 32 || scalar.value == 127 { out += "\\x" + hex(scalar.value) } else { out.unicodeScalars.append(scalar) }
+        if isControl(scalar) { out += "\\x" + hex(scalar.value) } else { out.unicodeScalars.append(scalar) }
     }
     return out
 }
+
+/// C0, DEL and C1: 0x9b begins a terminal's control sequence as ESC [ does, 0x85 is a new line to some.
+private func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 32 || (127..<160).contains(scalar.value) }
 
 private func hex(_ value: UInt32) -> String {
     let digits = String(value, radix: 16)

@@ -119,7 +119,8 @@ public struct Directory: ~Copyable, Sendable {
                 throw SystemError("mkdir \(path)", code: ENOENT)
             }
             try make(String(path[..<slash]))
-            try checked("mkdir \(path)") { unsafe Int(mkdir(path, 0o750)) }
+            // There already when the path ends in a slash, or another process makes it too.
+            if unsafe mkdir(path, 0o750) < 0, errno != EEXIST { throw SystemError("mkdir \(path)", code: errno) }
         case let code: throw SystemError("mkdir \(path)", code: code)
         }
     }
@@ -186,11 +187,11 @@ public struct Directory: ~Copyable, Sendable {
             let file = try open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
             try file.writeAll(bytes)
             try file.sync()
+            try checked("rename \(path)/\(temporary)") { unsafe Int(renameat(number, temporary, number, name)) }
         } catch {
             unsafe unlinkat(number, temporary, 0)
             throw error
         }
-        try checked("rename \(path)/\(temporary)") { unsafe Int(renameat(number, temporary, number, name)) }
         try sync()
     }
 }

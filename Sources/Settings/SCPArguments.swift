@@ -33,9 +33,13 @@ public struct SCPArguments: Sendable, Equatable {
             var letters = word.dropFirst()[...]
             while let letter = letters.popFirst() {
                 switch letter {
-                case "4": result.addressFamily = .inet
-                case "6": result.addressFamily = .inet6
-                case "C": result.compression = true
+                // As in ssh these hold over -o, whichever comes first.
+                case "4", "6":
+                    result.addressFamily = letter == "4" ? .inet : .inet6
+                    result.seen.insert("addressfamily")
+                case "C":
+                    result.compression = true
+                    result.seen.insert("compression")
                 case "q", "p": break
                 case "P", "i", "l", "o":
                     let value: String

@@ -57,9 +57,9 @@ public struct SettingDeclaration: Sendable {
             "Interfaces to record, each a series of its own; `any` is every interface that is up except loopback, members of a bridge or bond, and veth ends."
         ) { text, settings throws(SettingProblem) in
             let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-            let legal = names.allSatisfy { (1...15).contains($0.utf8.count) && !$0.contains("/") && $0 != "." && $0 != ".." }
+            let legal = names.allSatisfy { (1...15).contains($0.utf8.count) && !$0.contains(where: { "/:".contains($0) || $0.isWhitespace }) && $0 != "." && $0 != ".." }
             guard legal, Set(names).count == names.count, names.count == 1 || !names.contains("any") else {
-                throw SettingProblem("", text, "interface names of 1 to 15 bytes, each once, separated by commas, or any alone")
+                throw SettingProblem("", text, "interface names of 1 to 15 bytes, each once, separated by commas and no blanks, or any alone")
             }
             settings.interfaces = names
         },
@@ -104,10 +104,12 @@ public struct SettingDeclaration: Sendable {
         ) { text, settings throws(SettingProblem) in
             settings.pinnedHostKeys = try text.split(separator: ",", omittingEmptySubsequences: false).map { part throws(SettingProblem) in
                 let words = part.split(separator: " ")
-                if words.count == 1, words[0].hasPrefix("SHA256:"), words[0].count >= 50 {
+                if words.count == 1, words[0].hasPrefix("SHA256:") {
                     var digest = words[0].dropFirst(7)
-                    while digest.hasSuffix("=") { digest.removeLast() }
-                    return .fingerprint(String(digest))
+                    if digest.hasSuffix("=") { digest.removeLast() }
+                    // 32 bytes in base64; anything else can match no key and would only look like a changed one.
+                    let legal = digest.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "+" || $0 == "/") }
+                    if legal, digest.utf8.count == 43 { return .fingerprint(String(digest)) }
                 }
                 if words.count >= 2, words[0].hasPrefix("ssh-") || words[0].hasPrefix("ecdsa-"), words[1].hasPrefix("AAAA") {
                     return .key(type: String(words[0]), base64: String(words[1]))
@@ -138,7 +140,10 @@ public struct SettingDeclaration: Sendable {
             "Space left free on the disk, by dropping only what the sensor wrote, never the newest file."
         ) { text, settings throws(SettingProblem) in
             if text.hasSuffix("%") {
-                settings.spoolFree = .percent(try number(String(text.dropLast()), 0...99, "percent"))
+                guard let percent = Int(text.dropLast()), (0...99).contains(percent) else {
+                    throw SettingProblem("", text, "percent, a whole number from 0% to 99%")
+                }
+                settings.spoolFree = .percent(percent)
             } else {
                 settings.spoolFree = .bytes(try size(text, anyBytes, "free space"))
             }

@@ -13,8 +13,10 @@ public struct SettingProblem: Error, CustomStringConvertible, Sendable, Equatabl
     public var description: String {
         var shown = ""
         for scalar in value.unicodeScalars {
-            if scalar.value < 32 || scalar.value == 127 {
-                shown += "\\x" + String(scalar.value, radix: 16)
+            // C0, DEL and C1: 0x9b begins a terminal's control sequence as ESC [ does.
+            if scalar.value < 32 || (127..<160).contains(scalar.value) {
+                shown += scalar.value < 16 ? "\\x0" : "\\x"
+                shown += String(scalar.value, radix: 16)
             } else {
                 shown.unicodeScalars.append(scalar)
             }

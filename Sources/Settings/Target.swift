@@ -13,7 +13,8 @@ public enum Target: Sendable, Equatable {
         if text.contains("://") { throw wrong(expected + "; a port goes into SCP_ARGUMENTS (-P)") }
         var rest = Substring(text)
         var user: String?
-        if let at = rest.firstIndex(of: "@"), !rest[..<at].contains(":") {
+        // The last @ before the host parts them: accounts of a directory are called user@realm.
+        if let at = rest.prefix(while: { $0 != ":" }).lastIndex(of: "@") {
             user = String(rest[..<at])
             rest = rest[rest.index(after: at)...]
             if user?.isEmpty == true { throw wrong() }

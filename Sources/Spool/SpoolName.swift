@@ -32,12 +32,15 @@ public struct SpoolName: Hashable, Sendable, Comparable {
             digits.allSatisfy({ $0.isASCII && $0.isNumber })
         else { return nil }
         let stamp = parts[parts.count - 2]
-        guard stamp.utf8.count == 16, stamp.hasSuffix("Z"), stamp.dropFirst(8).first == "T" else { return nil }
+        let shape = stamp.utf8.map { (0x30...0x39).contains($0) ? "0" : Character(Unicode.Scalar($0)) }
+        guard String(shape) == "00000000T000000Z" else { return nil }
         self.sensor = String(stem[..<at])
         self.interface = parts.dropLast(2).joined(separator: "-")
         self.stamp = String(stamp)
         self.sequence = sequence
-        guard !sensor.isEmpty, !sensor.hasPrefix("."), !interface.isEmpty, self.pcap == file else { return nil }
+        guard !sensor.isEmpty, !sensor.hasPrefix("."), sensor.utf8.allSatisfy(Self.isPlain), Self.isEscaped(interface),
+            self.pcap == file
+        else { return nil }
     }
 
     public var pcap: String {
@@ -67,9 +70,9 @@ public struct SpoolName: Hashable, Sendable, Comparable {
     public static func escape(_ interface: String) -> String {
         var out = ""
         for byte in interface.utf8 {
-            switch byte {
-            case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2e, 0x5f, 0x2d: out.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
+            if isPlain(byte) {
+                out.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
                 let digits = String(byte, radix: 16, uppercase: true)
                 out += "%" + (digits.count < 2 ? "0" : "") + digits
             }
@@ -90,6 +93,27 @@ public struct SpoolName: Hashable, Sendable, Comparable {
             }
         }
         return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2e, 0x5f, 0x2d: true
+        default: false
+        }
+    }
+
+    /// Whether `escape` could have made it: one interface has one escaped name.
+    private static func isEscaped(_ text: String) -> Bool {
+        var bytes = Array(text.utf8)[...]
+        while let byte = bytes.popFirst() {
+            if isPlain(byte) { continue }
+            let digits = bytes.prefix(2)
+            guard byte == UInt8(ascii: "%"), let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 16), !isPlain(value),
+                digits.count == 2, digits.allSatisfy({ (0x30...0x39).contains($0) || (0x41...0x46).contains($0) })
+            else { return false }
+            bytes = bytes.dropFirst(2)
+        }
+        return !text.isEmpty
     }
 
     public static func < (a: Self, b: Self) -> Bool {

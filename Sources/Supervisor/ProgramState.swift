@@ -57,8 +57,7 @@ public struct ProgramStateMachine: Sendable {
     public var isAtRest: Bool {
         switch state {
         case .stopped, .exited, .fatal: return true
-        case .unknown: return pid == nil
-        case .starting, .running, .backoff, .stopping: return false
+        case .starting, .running, .backoff, .stopping, .unknown: return false
         }
     }
 
@@ -83,8 +82,7 @@ public struct ProgramStateMachine: Sendable {
             failures = 0
             return spawn(now)
         case .backoff: return spawn(now)
-        case .unknown: return pid == nil ? spawn(now) : []
-        case .starting, .running, .stopping: return []
+        case .starting, .running, .stopping, .unknown: return []
         }
     }
 
@@ -100,6 +98,7 @@ public struct ProgramStateMachine: Sendable {
             Event(
                 .info, "spawned", "spawned: '\(spec.name)' with pid \(pid)",
                 ["program": .text(spec.name), "pid": .number(Int64(pid))]))
+        guard self.pid == nil else { return [] }
         switch state {
         case .starting:
             self.pid = pid
@@ -116,6 +115,7 @@ public struct ProgramStateMachine: Sendable {
     }
 
     private mutating func spawnFailed(_ reason: String, _ now: MonotonicTime) -> [ProgramAction] {
+        guard pid == nil else { return [] }
         switch state {
         case .starting:
             let said = ProgramAction.log(
@@ -158,7 +158,7 @@ public struct ProgramStateMachine: Sendable {
     }
 
     private mutating func exited(_ status: ExitStatus, _ now: MonotonicTime) -> [ProgramAction] {
-        let ended = pid
+        guard let ended = pid else { return [] }
         switch state {
         case .starting, .running:
             pid = nil
@@ -176,7 +176,7 @@ public struct ProgramStateMachine: Sendable {
             failures = 0
             state = .exited
             switch (spec.autorestart, expected) {
-            case (.always, _), (.unexpected, false): return actions + spawn(now)
+            case (.always, _), (.unexpected, false): return actions + again(now)
             case (.never, _), (.unexpected, true): return actions
             }
         case .stopping:
@@ -193,6 +193,15 @@ public struct ProgramStateMachine: Sendable {
         }
     }
 
+    /// At once, but never twice within a second: startsecs=0 calls every end a success and would fork without
+    /// pause.
+    private mutating func again(_ now: MonotonicTime) -> [ProgramAction] {
+        guard let startedAt, now - startedAt < 1 else { return spawn(now) }
+        state = .backoff
+        deadline = startedAt + min(1, spec.maxBackoff)
+        return []
+    }
+
     private func words(_ status: ExitStatus) -> String {
         switch status {
         case .code(let code): return "exit status \(code)"
@@ -203,20 +212,20 @@ public struct ProgramStateMachine: Sendable {
         if case .code(let code) = status { return spec.exitcodes.contains(code) }
         return false
     }
-    private func exitEvent(_ status: ExitStatus, pid: Int32?, expected: Bool) -> Event {
+    private func exitEvent(_ status: ExitStatus, pid: Int32, expected: Bool) -> Event {
         Event(
             expected ? .info : .warn, "exited",
             "exited: \(spec.name) (\(words(status)); \(expected ? "expected" : "not expected"))",
             [
-                "program": .text(spec.name), "pid": pid.map { .number(Int64($0)) } ?? .none,
+                "program": .text(spec.name), "pid": .number(Int64(pid)),
                 "status": .text(words(status)), "expected": .text(expected ? "yes" : "no"),
             ])
     }
-    private func stoppedEvent(_ status: ExitStatus, pid: Int32?) -> Event {
+    private func stoppedEvent(_ status: ExitStatus, pid: Int32) -> Event {
         Event(
             isExpected(status) ? .info : .warn, "stopped", "stopped: \(spec.name) (\(words(status)))",
             [
-                "program": .text(spec.name), "pid": pid.map { .number(Int64($0)) } ?? .none,
+                "program": .text(spec.name), "pid": .number(Int64(pid)),
                 "status": .text(words(status)),
             ])
     }
@@ -258,10 +267,6 @@ public struct ProgramStateMachine: Sendable {
             deadline = nil
             return []
         case .unknown:
-            guard pid != nil else {
-                state = .stopped
-                return []
-            }
             state = .stopping
             deadline = now + spec.stopwaitsecs
             return [.signal(spec.stopsignal)]
@@ -270,6 +275,7 @@ public struct ProgramStateMachine: Sendable {
     }
 
     private mutating func signalFailed(_ reason: String) -> [ProgramAction] {
+        guard let pid else { return [] }
         switch state {
         case .starting, .running, .stopping:
             state = .unknown
@@ -277,7 +283,7 @@ public struct ProgramStateMachine: Sendable {
             return [
                 .log(
                     Event(
-                        .crit, "kill_failed", "unknown problem killing \(spec.name) (\(pid ?? 0)): \(reason)",
+                        .crit, "kill_failed", "unknown problem killing \(spec.name) (\(pid)): \(reason)",
                         ["program": .text(spec.name), "reason": .text(reason)]))
             ]
         case .stopped, .backoff, .exited, .fatal, .unknown: return []

@@ -37,12 +37,21 @@ public enum Spawner {
         case SENSOR_SPAWN_CHDIR.rawValue: return "couldn't chdir to \(directory ?? ""): \(SystemError.text(error))"
         case SENSOR_SPAWN_EXEC.rawValue:
             switch error {
-            case ENOENT: return "can't find command '\(path)'"
-            case EACCES: return "command at '\(path)' is not executable"
+            // execve(2) says EACCES of a directory too, and ENOENT for want of a script's interpreter.
+            case EACCES where mode(path) & S_IFMT == S_IFDIR: return "command at '\(path)' is a directory"
+            case EACCES where mode(path) & 0o111 == 0: return "command at '\(path)' is not executable"
+            case EACCES: return "no permission to run command '\(path)'"
+            case ENOENT where mode(path) == 0: return "can't find command '\(path)'"
             default: return "couldn't exec \(path): \(SystemError.text(error))"
             }
         default: return "couldn't prepare '\(name)': \(SystemError.text(error))"
         }
+    }
+
+    /// 0 where there is no such file.
+    private static func mode(_ path: String) -> mode_t {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 ? status.st_mode : 0
     }
 
     private static func withStrings<R>(
