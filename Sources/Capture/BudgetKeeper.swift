@@ -4,7 +4,11 @@ import Spool
 
 /// The budget as it is set; what it means in bytes depends on the disk.
 public struct BudgetSettings: Sendable {
-    public enum Free: Sendable { case automatic, bytes(Int64), percent(Int) }
+    public enum Free: Sendable {
+        case automatic
+        case bytes(Int64)
+        case percent(Int)
+    }
     public var files: Int
     public var bytes: Int64?
     public var free: Free
@@ -41,7 +45,9 @@ enum BudgetKeeper {
         case .percent(let percent): wanted = disk.total / 100 * Int64(percent)
         }
         let count = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted).drops(sizes: sizes, freeOnDisk: disk.free)
-        var drops = names.compactMap { SpoolName.ofDropped($0) }.map { told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool) }
+        var drops = names.compactMap { SpoolName.ofDropped($0) }.map {
+            told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool)
+        }
         let before = drops.count
         for (name, size) in zip(files, sizes).dropLast() where drops.count - before < count {
             if let drop = drop(name, size, in: spool) { drops.append(drop) }
@@ -70,11 +76,20 @@ enum BudgetKeeper {
 
     private static func told(_ name: SpoolName, _ size: Int64, in spool: borrowing Directory) -> Drop {
         let facts = JSONFile.read(CaptureFacts.self, name.meta, in: spool)
+        let opened = iso(name.stamp)
         let gap = Gap(
-            from: facts?.first ?? facts?.opened ?? name.stamp, to: facts?.last ?? facts?.finished ?? name.stamp,
+            from: facts?.first ?? facts?.opened ?? opened, to: facts?.last ?? facts?.finished ?? opened,
             reason: reason, lost: facts.flatMap(\.allPackets))
         return Drop(
             file: name.pcap, interface: name.interface, bytes: size, packets: facts?.written, gap: gap, carried: facts?.gaps ?? [])
+    }
+
+    /// A name's stamp as manifests write times.
+    private static func iso(_ stamp: String) -> String {
+        let d = Array(stamp)
+        guard d.count == 16 else { return stamp }
+        return
+            "\(String(d[0..<4]))-\(String(d[4..<6]))-\(String(d[6..<8]))T\(String(d[9..<11])):\(String(d[11..<13])):\(String(d[13..<15])).000000Z"
     }
 
     /// When its gap is down.

@@ -61,7 +61,11 @@ public struct CaptureWorker {
         unsafe sensor_prctl_name("sensor-capture")
         let spool = try Directory(options.spool, create: true)
         let ledger = Ledger(try Directory(options.state, create: true), interface: options.interface)
-        let watch = Descriptor(owning: Int32(try checked("inotify_init1") { Int(inotify_init1(Int32(bitPattern: UInt32(IN_CLOEXEC)) | Int32(bitPattern: UInt32(IN_NONBLOCK)))) }))
+        let watch = Descriptor(
+            owning: Int32(
+                try checked("inotify_init1") {
+                    Int(inotify_init1(Int32(bitPattern: UInt32(IN_CLOEXEC)) | Int32(bitPattern: UInt32(IN_NONBLOCK))))
+                }))
         unsafe inotify_add_watch(watch.number, options.state, UInt32(IN_MOVED_TO))
 
         let before = ledger.state()
@@ -82,10 +86,16 @@ public struct CaptureWorker {
         var waiting = false
         while handle == nil {
             do {
-                handle = try PcapHandle(interface: options.interface, snaplen: snaplen, ring: options.ring, promiscuous: options.promiscuous)
+                handle = try PcapHandle(
+                    interface: options.interface, snaplen: snaplen, ring: options.ring, promiscuous: options.promiscuous)
             } catch {
                 guard error.kind == .interfaceAbsent else { throw error }
-                if !waiting { log.say(Event(.warn, "interface_absent", "interface \(options.interface) is not there or not up (\(error)): waiting for it", ["reason": .text(error.description)])) }
+                if !waiting {
+                    log.say(
+                        Event(
+                            .warn, "interface_absent", "interface \(options.interface) is not there or not up (\(error)): waiting for it",
+                            ["reason": .text(error.description)]))
+                }
                 waiting = true
                 if hears(signals, milliseconds: 500) { return CaptureSummary() }
             }
@@ -93,7 +103,9 @@ public struct CaptureWorker {
         guard let handle = consume handle else { return CaptureSummary() }
         let index = unsafe if_nametoindex(options.interface)
         // By hand the directory may be somebody else's, which root writes by CAP_DAC_OVERRIDE only.
-        if options.isSupervised, sensor_drop_capabilities() != 0 { log.say(Event(.warn, "capabilities_kept", "cannot drop the capabilities: \(SystemError.text(errno))")) }
+        if options.isSupervised, sensor_drop_capabilities() != 0 {
+            log.say(Event(.warn, "capabilities_kept", "cannot drop the capabilities: \(SystemError.text(errno))"))
+        }
         if let warning = handle.warning { log.say(Event(.warn, "capture_warned", "\(options.interface): \(warning)")) }
 
         let target = try Directory(options.state)
@@ -102,8 +114,12 @@ public struct CaptureWorker {
         let now = WallTime.now().iso
         log.say(
             Event(
-                .info, "capturing", "capturing on \(options.interface), link type \(handle.linktype), snaplen \(snaplen), ring \(options.ring)",
-                ["interface": .text(options.interface), "linktype": .number(Int64(handle.linktype)), "snaplen": .number(Int64(snaplen)), "ring": .number(options.ring)]))
+                .info, "capturing",
+                "capturing on \(options.interface), link type \(handle.linktype), snaplen \(snaplen), ring \(options.ring)",
+                [
+                    "interface": .text(options.interface), "linktype": .number(Int64(handle.linktype)), "snaplen": .number(Int64(snaplen)),
+                    "ring": .number(options.ring),
+                ]))
 
         let finisher = try Finisher(
             spool: Directory(options.spool), ledger: ledger,
@@ -172,8 +188,12 @@ public struct CaptureWorker {
                 if let stat = handle.statistics() { writer.account(stat) }
                 sayLosses(writer, &told)
                 if options.showsProgress {
-                    let (packets, bytes, drops) = (writer.totalWritten, writer.totalBytes, writer.totals.dropped + writer.totals.interfaceDropped)
-                    progress.show(bytes) { rate in "\(options.interface): \(packets) packets, \(bytes >> 20) MiB, \(rate / 1024) KiB/s, \(drops) dropped" }
+                    let (packets, bytes, drops) = (
+                        writer.totalWritten, writer.totalBytes, writer.totals.dropped + writer.totals.interfaceDropped
+                    )
+                    progress.show(bytes) { rate in
+                        "\(options.interface): \(packets) packets, \(bytes >> 20) MiB, \(rate / 1024) KiB/s, \(drops) dropped"
+                    }
                 }
                 if writer.refusal != nil || finisher.hasUnfinished { finisher.post(.keepBudget) }
                 writer.retry()
@@ -237,7 +257,10 @@ public struct CaptureWorker {
                 Event(
                     .warn, "packets_dropped",
                     "lost \(dropped - told.dropped) packets before they could be read (kernel \(totals.dropped), interface \(totals.interfaceDropped) in all)",
-                    ["packets": .number(Int64(dropped - told.dropped)), "kernel": .number(Int64(totals.dropped)), "interface": .number(Int64(totals.interfaceDropped))]))
+                    [
+                        "packets": .number(Int64(dropped - told.dropped)), "kernel": .number(Int64(totals.dropped)),
+                        "interface": .number(Int64(totals.interfaceDropped)),
+                    ]))
         }
         if writer.totalLost > told.lost {
             log.say(
@@ -252,7 +275,8 @@ public struct CaptureWorker {
     // MARK: filter
 
     private func exclusion(in state: borrowing Directory, on handle: borrowing PcapHandle) -> String? {
-        guard let sources = options.excludedSources, let target = JSONFile.read(TargetAddresses.self, TargetAddresses.file, in: state) else { return nil }
+        guard let sources = options.excludedSources, let target = JSONFile.read(TargetAddresses.self, TargetAddresses.file, in: state)
+        else { return nil }
         for tagged in [true, false] {
             let text = OwnUpload.expression(addresses: target.addresses, port: target.port, sources: sources, tagged: tagged)
             if let text, (try? handle.compile(text)) != nil { return text }
@@ -275,7 +299,11 @@ public struct CaptureWorker {
     private func attach(_ program: FilterProgram, to handle: borrowing PcapHandle) throws(SystemError) {
         let instructions = program.instructions.map { bpf_insn(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.k) }
         let descriptor = handle.descriptor
-        try checked("SO_ATTACH_FILTER") { unsafe instructions.withUnsafeBytes { unsafe Int(sensor_attach_filter(descriptor, $0.baseAddress!, UInt16(instructions.count))) } }
+        try checked("SO_ATTACH_FILTER") {
+            unsafe instructions.withUnsafeBytes {
+                unsafe Int(sensor_attach_filter(descriptor, $0.baseAddress!, UInt16(instructions.count)))
+            }
+        }
     }
 
     // MARK: waiting

@@ -54,7 +54,12 @@ final class Finisher: Sendable {
     func start() {
         var id = pthread_t()
         let me = unsafe Unmanaged.passRetained(self).toOpaque()
-        unsafe pthread_create(&id, nil, { unsafe Unmanaged<Finisher>.fromOpaque($0!).takeRetainedValue().run(); return nil }, me)
+        unsafe pthread_create(
+            &id, nil,
+            {
+                unsafe Unmanaged<Finisher>.fromOpaque($0!).takeRetainedValue().run()
+                return nil
+            }, me)
         thread.withLock { $0 = id }
     }
 
@@ -73,10 +78,14 @@ final class Finisher: Sendable {
     private func run() {
         var bytes = [UInt8](repeating: 0, count: 64)
         while unsafe read(wait, &bytes, bytes.count) > 0 {
-            for job in jobs.withLock({ jobs in defer { jobs = [] }; return jobs }) {
+            for job in jobs.withLock({ jobs in
+                defer { jobs = [] }
+                return jobs
+            }) {
                 switch job {
                 case .opened(let next): attempt("state") { () throws(SystemError) in try ledger.setNext(next) }
-                case .activity(let activity, let at): attempt("state") { () throws(SystemError) in try ledger.setActivity(activity, at: at) }
+                case .activity(let activity, let at):
+                    attempt("state") { () throws(SystemError) in try ledger.setActivity(activity, at: at) }
                 case .gap(let gap): attempt("gap") { () throws(SystemError) in try ledger.addGap(gap) }
                 case .finish(let file): finish(file)
                 case .keepBudget:
@@ -98,7 +107,10 @@ final class Finisher: Sendable {
     }
 
     private func finishAgain() {
-        for file in unfinished.withLock({ files in defer { files = [] }; return files }) { finish(file, isAgain: true) }
+        for file in unfinished.withLock({ files in
+            defer { files = [] }
+            return files
+        }) { finish(file, isAgain: true) }
     }
 
     private func finish(_ file: EndedFile, isAgain: Bool = false) {
@@ -147,7 +159,8 @@ final class Finisher: Sendable {
                 failures.add(1, ordering: .relaxed)
                 log.say(
                     Event(
-                        .erro, "finish_failed", "cannot finish \(file.name.pcap): \(error); it stays as \(file.name.part) and is tried again each second, and at the next start",
+                        .erro, "finish_failed",
+                        "cannot finish \(file.name.pcap): \(error); it stays as \(file.name.part) and is tried again each second, and at the next start",
                         ["file": .text(file.name.pcap), "reason": .text("\(error)")]))
             }
         }

@@ -107,7 +107,8 @@ struct PacketWriter: ~Copyable {
             lose()
             return
         }
-        if descriptor >= 0, rule.endsFile(second: second, size: size, end: windowEnd, fileBytes: flushed + Int64(used)), counts.written > 0 {
+        if descriptor >= 0, rule.endsFile(second: second, size: size, end: windowEnd, fileBytes: flushed + Int64(used)), counts.written > 0
+        {
             finish()
         }
         if descriptor < 0 { open(second) }

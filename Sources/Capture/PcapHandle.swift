@@ -42,7 +42,8 @@ struct PcapHandle: ~Copyable {
             default: kind = .other
             }
             let advice =
-                kind == .refused ? " (CAP_NET_RAW is missing: start as root, give the binary cap_net_raw+p, or the container --cap-add NET_RAW)" : ""
+                kind == .refused
+                ? " (CAP_NET_RAW is missing: start as root, give the binary cap_net_raw+p, or the container --cap-add NET_RAW)" : ""
             throw PcapError(kind: kind, description: "\(interface): \(message)\(advice)")
         }
         guard unsafe pcap_setnonblock(pointer, 1, &text) == 0 else {

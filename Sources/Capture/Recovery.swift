@@ -86,7 +86,8 @@ enum Recovery {
 /// Open files of interfaces that are no longer recorded: nobody else would ever finish them.
 public enum OrphanedFiles {
     /// To be called while no capture program runs. Returns what is to be logged.
-    public static func finish(except interfaces: [String], spool path: String, state: String, series: String) throws(SystemError) -> [Event] {
+    public static func finish(except interfaces: [String], spool path: String, state: String, series: String) throws(SystemError) -> [Event]
+    {
         let spool = try Directory(path)
         let kept = Set(interfaces.map(SpoolName.escape))
         let left = Set(try spool.names().compactMap { SpoolName.ofPart($0)?.interface }.filter { !kept.contains($0) })

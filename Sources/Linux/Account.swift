@@ -50,7 +50,9 @@ public struct Account: Sendable, Equatable {
             guard let status = try directory.status(name) else { continue }
             if status.isDirectory { try own(try Directory("\(directory.path)/\(name)")) }
             if status.owner != uid {
-                try checked("chown \(directory.path)/\(name)") { unsafe Int(fchownat(directory.number, name, uid, gid, AT_SYMLINK_NOFOLLOW)) }
+                try checked("chown \(directory.path)/\(name)") {
+                    unsafe Int(fchownat(directory.number, name, uid, gid, AT_SYMLINK_NOFOLLOW))
+                }
             }
         }
         if try directory.status(".")?.owner != uid { try checked("chown \(directory.path)") { Int(fchown(directory.number, uid, gid)) } }

@@ -1,5 +1,5 @@
-public import Glibc
 import CLinux
+public import Glibc
 
 /// Owns one file descriptor and closes it when it goes out of scope.
 @safe

@@ -39,12 +39,15 @@ struct CaptureCommand: ParsableCommand {
         }
         let interfaces = supervised ? settings.interfaces : InterfaceChoice.resolve(settings.interfaces)
         guard interfaces.count == 1, let interface = interfaces.first else {
-            complain("PCAP_INTERFACE='\(settings.interfaces.joined(separator: ","))' is wrong here: expected one interface; `sensor run` records several")
+            complain(
+                "PCAP_INTERFACE='\(settings.interfaces.joined(separator: ","))' is wrong here: expected one interface; `sensor run` records several"
+            )
             throw ExitCode(ExitStatus.wrongSetting)
         }
         let place = try Place(settings, directory: directory)
         var options = CaptureOptions(
-            interface: interface, spool: place.spool, state: place.state, sensor: place.sensorName, series: try DataDirectory.series(state: place.state))
+            interface: interface, spool: place.spool, state: place.state, sensor: place.sensorName,
+            series: try DataDirectory.series(state: place.state))
         options.snaplen = settings.snaplen
         options.ring = settings.ringBytes
         options.promiscuous = settings.promiscuous
@@ -60,7 +63,9 @@ struct CaptureCommand: ParsableCommand {
         do {
             let summary = try CaptureWorker(options).run()
             if !supervised {
-                complain("\(summary.captured) packets captured\n\(summary.received) packets received by filter\n\(summary.dropped) packets dropped by kernel")
+                complain(
+                    "\(summary.captured) packets captured\n\(summary.received) packets received by filter\n\(summary.dropped) packets dropped by kernel"
+                )
             }
             if summary.exitCode != 0 { throw ExitCode(summary.exitCode) }
         } catch let error as ExitCode { throw error } catch {

@@ -33,11 +33,12 @@ enum Environment {
             }
         }
         if case .directory(let path)? = loaded.settings.target, let spool = overlap(path, with: loaded.settings.dataDirectory + "/spool") {
-            loaded.problems.append(SettingProblem("SCP_TARGET", path, "a directory outside the spool \(spool): files would be delivered onto themselves"))
+            loaded.problems.append(
+                SettingProblem("SCP_TARGET", path, "a directory outside the spool \(spool): files would be delivered onto themselves"))
         }
         for problem in loaded.problems { complain(problem.description) }
         if !loaded.problems.isEmpty { throw ExitCode(ExitStatus.wrongSetting) }
-        if warn { loaded.warnings.forEach { complain("warning: \($0)") } }
+        if warn { for warning in loaded.warnings { complain("warning: \(warning)") } }
         return loaded.settings
     }
 

@@ -25,12 +25,15 @@ struct PrintKey: ParsableCommand {
         let settings = try Environment.settings(warn: true)
         let path = settings.dataDirectory
         if ContainerLayer.vanishes(path: path) {
-            complain("SENSOR_DATA_DIR='\(path)' lies on the container's own layer, so the key would vanish with it: mount a volume there (-v sensor:\(path))")
+            complain(
+                "SENSOR_DATA_DIR='\(path)' lies on the container's own layer, so the key would vanish with it: mount a volume there (-v sensor:\(path))"
+            )
             throw ExitCode(ExitStatus.failed)
         }
         do {
             let data = try DataDirectory(path)
-            let pair = try KeyPair.ensure(in: data.path, sensorName: try data.sensorName(settings.sensorName), rsaUsable: SSHLibrary.signsRSAWithSHA2)
+            let pair = try KeyPair.ensure(
+                in: data.path, sensorName: try data.sensorName(settings.sensorName), rsaUsable: SSHLibrary.signsRSAWithSHA2)
             if let warning = pair.warning { complain("warning: \(warning)") }
             if bare {
                 say(pair.publicKey.line + "\n")

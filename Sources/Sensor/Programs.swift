@@ -35,7 +35,9 @@ enum Programs {
     static func farewell(undelivered: Int) -> Event {
         Event(
             .info, "ended",
-            undelivered == 0 ? "sensor stopped, every finished file is delivered" : "sensor stopped, \(undelivered) finished files are not yet delivered",
+            undelivered == 0
+                ? "sensor stopped, every finished file is delivered"
+                : "sensor stopped, \(undelivered) finished files are not yet delivered",
             ["undelivered": .number(Int64(undelivered))])
     }
 }

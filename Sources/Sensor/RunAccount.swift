@@ -29,6 +29,7 @@ enum RunAccount {
         if account.uid == 0 { return Event(.crit, "root", "Supervisor running as root (no user in config file)") }
         try account.become()
         return Event(
-            .info, "user_set", "Set uid to user \(account.uid) succeeded", ["user": .text(account.name), "uid": .number(Int64(account.uid))])
+            .info, "user_set", "Set uid to user \(account.uid) succeeded",
+            ["user": .text(account.name), "uid": .number(Int64(account.uid))])
     }
 }

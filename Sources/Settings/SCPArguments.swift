@@ -21,7 +21,8 @@ public struct SCPArguments: Sendable, Equatable {
     public init() {}
 
     private static let name = "SCP_ARGUMENTS"
-    private static let allowed = "-P -i -l -4 -6 -C -q -p and -o with Port User IdentityFile StrictHostKeyChecking UserKnownHostsFile HostKeyAlgorithms Ciphers Compression ConnectTimeout ServerAliveInterval AddressFamily"
+    private static let allowed =
+        "-P -i -l -4 -6 -C -q -p and -o with Port User IdentityFile StrictHostKeyChecking UserKnownHostsFile HostKeyAlgorithms Ciphers Compression ConnectTimeout ServerAliveInterval AddressFamily"
 
     public static func parse(_ text: String) throws(SettingProblem) -> SCPArguments {
         var result = SCPArguments()
@@ -55,7 +56,9 @@ public struct SCPArguments: Sendable, Equatable {
                     case "P": try result.set("Port", value)
                     case "i": try result.set("IdentityFile", value)
                     case "l":
-                        guard let limit = Int(value), limit > 0 else { throw SettingProblem(name, "-l \(value)", "Kbit/s, a whole number above 0") }
+                        guard let limit = Int(value), limit > 0 else {
+                            throw SettingProblem(name, "-l \(value)", "Kbit/s, a whole number above 0")
+                        }
                         result.limitKbit = limit
                     default:
                         let parts = value.split(maxSplits: 1, omittingEmptySubsequences: true) { $0 == "=" || $0 == " " }

@@ -1,5 +1,9 @@
 public enum LogFormat: String, Sendable { case text, json }
-public enum SpoolFree: Sendable, Equatable { case automatic, bytes(Int64), percent(Int) }
+public enum SpoolFree: Sendable, Equatable {
+    case automatic
+    case bytes(Int64)
+    case percent(Int)
+}
 public enum PinnedHostKey: Sendable, Equatable {
     /// Base64 without `SHA256:` and padding.
     case fingerprint(String)

@@ -31,7 +31,8 @@ public enum Target: Sendable, Equatable {
             let before = rest.dropFirst().split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
             if before.contains(":") { throw wrong("an IPv6 address in brackets: user@[\(host)…]:/dir") }
         }
-        guard rest.first == ":", !host.isEmpty, !host.hasPrefix("-"), !host.contains(where: { $0 == " " || $0 == "/" || $0.isNewline }) else { throw wrong() }
+        guard rest.first == ":", !host.isEmpty, !host.hasPrefix("-"), !host.contains(where: { $0 == " " || $0 == "/" || $0.isNewline })
+        else { throw wrong() }
         return .ssh(SSHTarget(user: user, host: host, directory: String(rest.dropFirst())))
     }
 }

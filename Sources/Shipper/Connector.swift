@@ -21,7 +21,8 @@ enum Connector {
         var last = ShipFault(.passing, "the name \(host) has no address")
         for address in addresses {
             do {
-                return Connection(socket: try connect(address, host: host, port: port, from: sources, timeout: timeout, stop: stop), address: address)
+                return Connection(
+                    socket: try connect(address, host: host, port: port, from: sources, timeout: timeout, stop: stop), address: address)
             } catch {
                 if error.kind == .stopped { throw error }
                 last = error
@@ -38,7 +39,8 @@ enum Connector {
         let first = Int.random(in: 0..<sources.count)
         for step in 0..<sources.count {
             let source = sources.lowerBound + UInt16((first + step) % sources.count)
-            let number = Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+            let number = Glibc.socket(
+                address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
             guard number >= 0 else { throw .local(SystemError("socket", code: errno)) }
             let socket = Descriptor(owning: number)
             set(number, SOL_SOCKET, SO_REUSEADDR, 1)

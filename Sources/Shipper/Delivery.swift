@@ -186,7 +186,9 @@ struct Delivery: ~Copyable {
         return false
     }
 
-    private mutating func uploadManifest<Box: DropBox & ~Copyable>(of file: String, as temporary: String, to box: inout Box) throws(ShipFault) {
+    private mutating func uploadManifest<Box: DropBox & ~Copyable>(of file: String, as temporary: String, to box: inout Box)
+        throws(ShipFault)
+    {
         let local = try ShipFault.here { () throws(SystemError) in try spool.open(SpoolName.manifest(of: file), flags: O_RDONLY) }
         let size = try ShipFault.here { () throws(SystemError) in try local.status().size }
         var source = UploadSource(local.number, size: size)

@@ -16,7 +16,8 @@ struct DirectoryDropBox: DropBox, ~Copyable {
         guard isMeant else {
             throw ShipFault(
                 .operators,
-                "target \(path) is neither a mount point nor holds a file \(Self.marker): is the disk mounted? (touch \(path)/\(Self.marker) if it is right)")
+                "target \(path) is neither a mount point nor holds a file \(Self.marker): is the disk mounted? (touch \(path)/\(Self.marker) if it is right)"
+            )
         }
         self.directory = directory
         self.stop = stop
@@ -24,12 +25,15 @@ struct DirectoryDropBox: DropBox, ~Copyable {
     deinit { if file >= 0 { Glibc.close(file) } }
 
     private static func opened(_ path: String) throws(ShipFault) -> Directory {
-        do { return try Directory(path) } catch { throw ShipFault(.operators, "target \(path) cannot be opened: \(SystemError.text(error.code))") }
+        do { return try Directory(path) } catch {
+            throw ShipFault(.operators, "target \(path) cannot be opened: \(SystemError.text(error.code))")
+        }
     }
 
     private static func isMeant(_ directory: borrowing Directory) throws(SystemError) -> Bool {
         if try directory.status(marker) != nil { return true }
-        let here = try directory.status("."), above = try directory.status("..")
+        let here = try directory.status(".")
+        let above = try directory.status("..")
         return here?.device != above?.device || here?.inode == above?.inode
     }
 
@@ -66,7 +70,9 @@ struct DirectoryDropBox: DropBox, ~Copyable {
     mutating func write(_ source: borrowing UploadSource, count: Int) throws(ShipFault) -> Int {
         if stop.isOver { throw .stopped }
         let bytes = unsafe UnsafeRawBufferPointer(rebasing: source.bytes[..<count])
-        do { return try checked("write") { unsafe Glibc.write(file, bytes.baseAddress!, bytes.count) } } catch { throw fault("write", error) }
+        do { return try checked("write") { unsafe Glibc.write(file, bytes.baseAddress!, bytes.count) } } catch {
+            throw fault("write", error)
+        }
     }
 
     mutating func sync() throws(ShipFault) -> Bool {

@@ -25,7 +25,8 @@ struct HostKeyPolicy {
                 }
             }
             return matches
-                ? .accept : .refuse("host key of \(place) is \(key.type) \(key.fingerprint), which SCP_HOST_KEY does not name: nothing is sent")
+                ? .accept
+                : .refuse("host key of \(place) is \(key.type) \(key.fingerprint), which SCP_HOST_KEY does not name: nothing is sent")
         }
         switch known.answer(host: host, port: port, key: key) {
         case .known: return .accept

@@ -60,7 +60,12 @@ enum Resolver {
     private static func start(_ question: Question) throws(ShipFault) {
         var id = pthread_t()
         let passed = unsafe Unmanaged.passRetained(question).toOpaque()
-        let code = unsafe pthread_create(&id, nil, { unsafe Unmanaged<Question>.fromOpaque($0!).takeRetainedValue().run(); return nil }, passed)
+        let code = unsafe pthread_create(
+            &id, nil,
+            {
+                unsafe Unmanaged<Question>.fromOpaque($0!).takeRetainedValue().run()
+                return nil
+            }, passed)
         if code != 0 {
             unsafe Unmanaged<Question>.fromOpaque(passed).release()
             throw .local(SystemError("pthread_create", code: code))

@@ -76,8 +76,11 @@ struct SFTPDropBox: DropBox, ~Copyable {
     private func wait(until deadline: MonotonicTime, doing what: String) throws(ShipFault) {
         let directions = unsafe ssh2_block_directions(session)
         let write = directions & LIBSSH2_SESSION_BLOCK_OUTBOUND != 0
-        let woken = try stop.wait(socket.number, read: directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0 || !write, write: write, until: deadline)
-        if !woken.read, !woken.write, deadline <= .now() { throw ShipFault(.passing, "\(place) made no progress (\(what)): connection given up") }
+        let woken = try stop.wait(
+            socket.number, read: directions & LIBSSH2_SESSION_BLOCK_INBOUND != 0 || !write, write: write, until: deadline)
+        if !woken.read, !woken.write, deadline <= .now() {
+            throw ShipFault(.passing, "\(place) made no progress (\(what)): connection given up")
+        }
     }
 
     /// Calls until the answer is not "again"; returns it.
@@ -169,7 +172,10 @@ struct SFTPDropBox: DropBox, ~Copyable {
             let code = unsafe libssh2_session_last_errno(session)
             guard code == LIBSSH2_ERROR_EAGAIN else {
                 if code == LIBSSH2_ERROR_CHANNEL_FAILURE || code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED {
-                    throw ShipFault(.operators, "\(place) gives this account no SFTP (\(lastWords)): sshd_config wants a Subsystem sftp or ForceCommand internal-sftp")
+                    throw ShipFault(
+                        .operators,
+                        "\(place) gives this account no SFTP (\(lastWords)): sshd_config wants a Subsystem sftp or ForceCommand internal-sftp"
+                    )
                 }
                 throw lost("SFTP", Int(code))
             }
@@ -323,7 +329,9 @@ struct SFTPDropBox: DropBox, ~Copyable {
         var buffer = [UInt8](repeating: 0, count: 1 << 18)
         while true {
             let got = try complete("read") {
-                unsafe buffer.withUnsafeMutableBytes { unsafe libssh2_sftp_read(handle, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count) }
+                unsafe buffer.withUnsafeMutableBytes {
+                    unsafe libssh2_sftp_read(handle, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+                }
             }
             if got == 0 { break }
             if got < 0 {

@@ -264,14 +264,20 @@ public struct ShipWorker: ~Copyable {
                 ]))
         if delivery.targetCannotSync, !saidSync {
             saidSync = true
-            log.say(Event(.warn, "sync_unsupported", "\(label) cannot fsync: what its disk had not written when its power fails is lost there", ["target": .text(label)]))
+            log.say(
+                Event(
+                    .warn, "sync_unsupported", "\(label) cannot fsync: what its disk had not written when its power fails is lost there",
+                    ["target": .text(label)]))
         }
     }
 
     private mutating func postpone(_ file: String, _ fault: ShipFault) {
         var entry = postponed[file] ?? Postponed(until: .now())
         if entry.said != fault.description {
-            log.say(Event(.erro, "file_kept", fault.description, ["file": .text(file), "reason": .text(fault.description), "target": .text(label)]))
+            log.say(
+                Event(
+                    .erro, "file_kept", fault.description,
+                    ["file": .text(file), "reason": .text(fault.description), "target": .text(label)]))
         }
         entry.said = fault.description
         entry.until = .now() + entry.schedule.delay(after: fault.kind, at: .now(), dice: Double.random(in: 0...1))
@@ -302,7 +308,9 @@ public struct ShipWorker: ~Copyable {
             ciphers: options.arguments.ciphers, compression: options.arguments.compression)
         var seen: SSHPublicKey?
         let log = self.log
-        let box = try SFTPDropBox.open(connection.takeSocket(), login, directory: ssh.directory, place: "\(ssh.host) port \(port)", stop: stop) {
+        let box = try SFTPDropBox.open(
+            connection.takeSocket(), login, directory: ssh.directory, place: "\(ssh.host) port \(port)", stop: stop
+        ) {
             key throws(ShipFault) in
             seen = key
             switch policy.decide(key, known: known, file: file) {
@@ -322,7 +330,8 @@ public struct ShipWorker: ~Copyable {
         if !hasReached || said != nil {
             log.say(
                 Event(
-                    .info, "connected", "connected to \(user)@\(ssh.host) (\(address.text) port \(port)), host key \(seen?.fingerprint ?? "?")",
+                    .info, "connected",
+                    "connected to \(user)@\(ssh.host) (\(address.text) port \(port)), host key \(seen?.fingerprint ?? "?")",
                     ["target": .text(label), "address": .text(address.text), "fingerprint": .text(seen?.fingerprint ?? "")]))
         }
         hasReached = true

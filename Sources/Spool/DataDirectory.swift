@@ -49,7 +49,9 @@ public struct DataDirectory: ~Copyable {
             if let bytes = try state.read("format") {
                 let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
                 guard let version = Int(text), version <= format else {
-                    throw DataDirectoryProblem("\(path)/format is '\(text)', this sensor knows up to \(format): a newer sensor wrote it; run that one, or give another data directory")
+                    throw DataDirectoryProblem(
+                        "\(path)/format is '\(text)', this sensor knows up to \(format): a newer sensor wrote it; run that one, or give another data directory"
+                    )
                 }
             } else {
                 try state.replace("format", with: Array("\(format)\n".utf8))
@@ -67,13 +69,17 @@ public struct DataDirectory: ~Copyable {
     /// The same where there is only a state directory.
     public static func sensorName(_ setting: String?, state path: String) throws(DataDirectoryProblem) -> String {
         if let setting { return setting }
-        do { return try kept("name", in: try Directory(path), make: { "sensor-" + Self.random(8) }) } catch let error as SystemError { throw problem(error, path) } catch {
+        do { return try kept("name", in: try Directory(path), make: { "sensor-" + Self.random(8) }) } catch let error as SystemError {
+            throw problem(error, path)
+        } catch {
             throw (error as? DataDirectoryProblem) ?? DataDirectoryProblem("\(path): \(error)")
         }
     }
 
     public static func series(state path: String) throws(DataDirectoryProblem) -> String {
-        do { return try kept("series", in: try Directory(path), make: { random(16) }) } catch let error as SystemError { throw problem(error, path) } catch {
+        do { return try kept("series", in: try Directory(path), make: { random(16) }) } catch let error as SystemError {
+            throw problem(error, path)
+        } catch {
             throw (error as? DataDirectoryProblem) ?? DataDirectoryProblem("\(path): \(error)")
         }
     }
@@ -84,9 +90,12 @@ public struct DataDirectory: ~Copyable {
             do {
                 if let bytes = try directory.read(name) {
                     let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
-                    let legal = text.utf8.allSatisfy { ($0 >= 48 && $0 <= 57) || ($0 >= 65 && $0 <= 90) || ($0 >= 97 && $0 <= 122) || [45, 46, 95].contains($0) }
+                    let legal = text.utf8.allSatisfy {
+                        ($0 >= 48 && $0 <= 57) || ($0 >= 65 && $0 <= 90) || ($0 >= 97 && $0 <= 122) || [45, 46, 95].contains($0)
+                    }
                     guard legal, (1...64).contains(text.utf8.count) else {
-                        throw DataDirectoryProblem("\(directory.path)/\(name) holds '\(text.prefix(80))', expected 1 to 64 of A-Z a-z 0-9 . _ -")
+                        throw DataDirectoryProblem(
+                            "\(directory.path)/\(name) holds '\(text.prefix(80))', expected 1 to 64 of A-Z a-z 0-9 . _ -")
                     }
                     return text
                 }
@@ -94,7 +103,9 @@ public struct DataDirectory: ~Copyable {
                 try directory.replace(temporary, with: Array("\(make())\n".utf8))
                 do { try directory.rename(temporary, to: name) } catch { try directory.remove(temporary) }
                 try directory.sync()
-            } catch let error as DataDirectoryProblem { throw error } catch let error as SystemError { throw problem(error, directory.path) } catch {
+            } catch let error as DataDirectoryProblem { throw error } catch let error as SystemError {
+                throw problem(error, directory.path)
+            } catch {
                 throw DataDirectoryProblem("\(directory.path): \(error)")
             }
         }
@@ -119,7 +130,8 @@ public struct DataDirectory: ~Copyable {
                 let isAlive = pid.map { kill($0, 0) == 0 || errno == EPERM } ?? true
                 if !isHere || isAlive || MonotonicTime.now() > end {
                     throw DataDirectoryProblem(
-                        "\(path)/lock is held by pid \(pid.map(String.init) ?? "?")\(isHere ? "" : " on \(words.dropFirst().first ?? "?")"): another `sensor run` uses this data directory; stop it, or set SENSOR_DATA_DIR")
+                        "\(path)/lock is held by pid \(pid.map(String.init) ?? "?")\(isHere ? "" : " on \(words.dropFirst().first ?? "?")"): another `sensor run` uses this data directory; stop it, or set SENSOR_DATA_DIR"
+                    )
                 }
                 usleep(50_000)
             }

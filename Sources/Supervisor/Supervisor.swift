@@ -278,7 +278,10 @@ public struct Supervisor: ~Copyable {
         let essential = programs.filter { $0.machine.spec.essential }
         guard !essential.isEmpty, essential.allSatisfy({ $0.machine.state == .fatal || $0.machine.state == .exited }) else { return }
         let list = essential.map { $0.machine.spec.name }.joined(separator: ", ")
-        say(Event(.crit, "essential_lost", "nothing left to supervise: \(list) cannot run; ending with exit status 1", ["programs": .text(list)]))
+        say(
+            Event(
+                .crit, "essential_lost", "nothing left to supervise: \(list) cannot run; ending with exit status 1",
+                ["programs": .text(list)]))
         shutDown(code: 1)
     }
 }

@@ -90,7 +90,8 @@ struct FilterTests {
     static let x = exclusion(tagged: false)
     static let userFilters: [String] = [
         "", "not port 22", "tcp port 22", "not (port 22 or (vlan and port 22))", "port 22 or (vlan and port 22)", "vlan", "not vlan",
-        "vlan and vlan", "ip6", "ip or (vlan and ip)", "udp port 53 or tcp port 80", "len > 100", "tcp[13] & 8 != 0", "arp or (vlan and arp)",
+        "vlan and vlan", "ip6", "ip or (vlan and ip)", "udp port 53 or tcp port 80", "len > 100", "tcp[13] & 8 != 0",
+        "arp or (vlan and arp)",
         "host 192.0.2.9", "ether[12:2] = 0x8100",
         // Text that holds both: right or wrong in itself, it must mean the same when it is joined.
         "not (\(x) or (vlan and \(x))) and (udp port 53 or tcp port 80)", "(udp port 53 or tcp port 80) and not (\(x) or (vlan and \(x)))",

@@ -7,7 +7,10 @@ struct Frame: Sendable, CustomStringConvertible {
     var description: String
     var bytes: [UInt8]
 
-    enum Transport: UInt8, Sendable { case tcp = 6, udp = 17 }
+    enum Transport: UInt8, Sendable {
+        case tcp = 6
+        case udp = 17
+    }
 
     /// `tags`: the tag protocol of each VLAN tag, outermost first.
     init(

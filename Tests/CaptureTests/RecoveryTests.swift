@@ -70,7 +70,8 @@ struct RecoveryTests: ~Copyable {
     }
 
     @Test(arguments: [
-        [], Array(Sample.pcap([]).prefix(10)), Sample.pcap([]), Sample.pcap([]) + Sample.record(5).dropLast(), [UInt8](repeating: 0, count: 4096),
+        [], Array(Sample.pcap([]).prefix(10)), Sample.pcap([]), Sample.pcap([]) + Sample.record(5).dropLast(),
+        [UInt8](repeating: 0, count: 4096),
         Array("no capture at all, whatever it is".utf8),
     ])
     func `a part without a packet is removed, and no file is made of it`(bytes: [UInt8]) throws {

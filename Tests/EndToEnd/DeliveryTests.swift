@@ -84,7 +84,9 @@ extension EndToEnd {
             #expect(decoded.contains { $0.event == "capturing" && $0.program == "pcap_capture_\(lab.interface)" })
         }
 
-        @Test("real captures replayed arrive packet by packet", .enabled(if: Replay.directory != nil, "needs the captures beside the project and tcpreplay"))
+        @Test(
+            "real captures replayed arrive packet by packet",
+            .enabled(if: Replay.directory != nil, "needs the captures beside the project and tcpreplay"))
         func replay() throws {
             let lab = try Lab()
             try lab.authorize()
@@ -111,7 +113,10 @@ extension EndToEnd {
             // Somebody else's SSH to the same server and port.
             for _ in 0..<5 {
                 try runTool(
-                    ["ip", "netns", "exec", lab.sensorSpace, "ssh", "-p", "\(Lab.port)", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "nobody@\(Lab.boxAddress)"],
+                    [
+                        "ip", "netns", "exec", lab.sensorSpace, "ssh", "-p", "\(Lab.port)", "-o", "BatchMode=yes", "-o",
+                        "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "nobody@\(Lab.boxAddress)",
+                    ],
                     mayFail: true)
                 try lab.sendPackets(200, perSecond: 1000)
                 usleep(500_000)
@@ -128,7 +133,9 @@ extension EndToEnd {
             let lab = try Lab()
             let sensor = try lab.startSensor(["SCP_TARGET": lab.drop, "SCP_ARGUMENTS": ""])
             try lab.sendPackets(3000, perSecond: 3000)
-            try waitUntil(10, "the operator's fault is said; \(sensor.output)") { sensor.output.contains("neither a mount point nor holds a file .sensor-target") }
+            try waitUntil(10, "the operator's fault is said; \(sensor.output)") {
+                sensor.output.contains("neither a mount point nor holds a file .sensor-target")
+            }
             #expect(lab.delivered == [])
             try write("", to: lab.drop + "/.sensor-target")
             try waitUntil(30, "delivery; \(sensor.output)") { lab.waiting.isEmpty && !lab.delivered.isEmpty }
@@ -167,7 +174,8 @@ enum Replay {
         guard let directory else { return [] }
         return try Directory(directory).names().sorted().map { "\(directory)/\($0)" }.filter { path in
             guard let head = try? Descriptor.open(path, flags: O_RDONLY).read(24), head.count == 24 else { return false }
-            let little = head[0] == 0xd4 && head[1] == 0xc3, big = head[0] == 0xa1 && head[1] == 0xb2
+            let little = head[0] == 0xd4 && head[1] == 0xc3
+            let big = head[0] == 0xa1 && head[1] == 0xb2
             return little ? head[20] == 1 : big ? head[23] == 1 : false
         }
     }
@@ -177,7 +185,10 @@ extension Lab {
     /// Sends a capture from the box's side; returns how many packets left.
     func replay(_ file: String) throws -> Int {
         let result = try runTool(
-            ["ip", "netns", "exec", boxSpace, "tcpreplay", "--intf1=\(interface.replacing("cap", with: "box"))", "--mbps=50", "--limit=5000", file], mayFail: true)
+            [
+                "ip", "netns", "exec", boxSpace, "tcpreplay", "--intf1=\(interface.replacing("cap", with: "box"))", "--mbps=50",
+                "--limit=5000", file,
+            ], mayFail: true)
         let line = result.output.split(separator: "\n").first { $0.contains("Successful packets:") }
         return line.flatMap { $0.split { !$0.isNumber }.first }.flatMap { Int($0) } ?? 0
     }

@@ -25,7 +25,9 @@ struct DropBoxContents {
     }
 
     /// By sequence number, each interface for itself.
-    var numbers: [(number: Int, at: Int64)] { files.sorted { SpoolName($0.name)!.sequence < SpoolName($1.name)!.sequence }.flatMap(\.numbers) }
+    var numbers: [(number: Int, at: Int64)] {
+        files.sorted { SpoolName($0.name)!.sequence < SpoolName($1.name)!.sequence }.flatMap(\.numbers)
+    }
     var gaps: [Gap] { files.flatMap { $0.manifest?.capture?.gaps ?? [] } }
 
     private static func read(_ name: String, in directory: String) throws -> File {
@@ -62,7 +64,9 @@ struct DropBoxContents {
                 out.append("\(file.name) has no manifest")
                 continue
             }
-            if manifest.size != Int64(file.size) { out.append("\(file.name): manifest says \(manifest.size) bytes, there are \(file.size)") }
+            if manifest.size != Int64(file.size) {
+                out.append("\(file.name): manifest says \(manifest.size) bytes, there are \(file.size)")
+            }
             if let written = manifest.capture?.written, written != UInt64(file.records) {
                 out.append("\(file.name): manifest says \(written) packets, there are \(file.records)")
             }

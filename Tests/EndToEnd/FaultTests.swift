@@ -99,7 +99,9 @@ extension EndToEnd {
             #expect(box.faults == [])
             let lost = box.files.reduce(UInt64(0)) { $0 + ($1.manifest?.capture?.lostToDisk ?? 0) }
             let dropped = box.gaps.compactMap(\.lost).reduce(0, +)
-            #expect(UInt64(box.numbers.count) + lost + dropped == UInt64(sent + 100), "there \(box.numbers.count), lost \(lost), dropped \(dropped)")
+            #expect(
+                UInt64(box.numbers.count) + lost + dropped == UInt64(sent + 100),
+                "there \(box.numbers.count), lost \(lost), dropped \(dropped)")
             #expect(lost > 0)
         }
 
@@ -155,7 +157,8 @@ extension EndToEnd {
             #expect(try DropBoxContents(lab.drop).check(100).missing == [])
         }
 
-        @Test("a changed host key is refused in clear words, whatever StrictHostKeyChecking says; nothing is sent", arguments: ["ask", "no"])
+        @Test(
+            "a changed host key is refused in clear words, whatever StrictHostKeyChecking says; nothing is sent", arguments: ["ask", "no"])
         func hostKeyChanged(strict: String) throws {
             let lab = try Lab()
             try lab.authorize()

@@ -8,7 +8,8 @@ import Testing
 enum Needs {
     static let missing: String? = {
         if geteuid() != 0 { return "needs root: network namespaces, sshd and packet sockets" }
-        for tool in ["/usr/sbin/sshd", "/usr/bin/ssh-keygen", "/usr/sbin/ip", "/usr/sbin/tc"] where access(tool, X_OK) != 0 && access("/bin" + tool.dropFirst(9), X_OK) != 0 {
+        for tool in ["/usr/sbin/sshd", "/usr/bin/ssh-keygen", "/usr/sbin/ip", "/usr/sbin/tc"]
+        where access(tool, X_OK) != 0 && access("/bin" + tool.dropFirst(9), X_OK) != 0 {
             return "needs \(tool) (make test installs it)"
         }
         return nil
@@ -24,7 +25,10 @@ struct LabError: Error, CustomStringConvertible {
 func runTool(_ arguments: [String], environment: [String: String] = [:], mayFail: Bool = false) throws -> (status: Ending, output: String) {
     var environment = environment
     environment["PATH"] = environment["PATH"] ?? "/usr/sbin:/usr/bin:/sbin:/bin"
-    let path = arguments[0].hasPrefix("/") ? arguments[0] : ["/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"].map { $0 + arguments[0] }.first { access($0, X_OK) == 0 } ?? arguments[0]
+    let path =
+        arguments[0].hasPrefix("/")
+        ? arguments[0]
+        : ["/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/"].map { $0 + arguments[0] }.first { access($0, X_OK) == 0 } ?? arguments[0]
     var template = Array("/tmp/sensor-output-XXXXXX".utf8CString)
     let file = mkstemp(&template)
     defer {
@@ -189,7 +193,8 @@ final class Lab {
     // MARK: the drop box
 
     func startServer() throws {
-        sshd = try Background(["/usr/sbin/ip", "netns", "exec", boxSpace, "/usr/sbin/sshd", "-D", "-e", "-f", root + "/sshd_config"], log: root + "/sshd.log")
+        sshd = try Background(
+            ["/usr/sbin/ip", "netns", "exec", boxSpace, "/usr/sbin/sshd", "-D", "-e", "-f", root + "/sshd_config"], log: root + "/sshd.log")
         try waitUntil(5, "sshd listens") {
             try runTool(["ip", "netns", "exec", boxSpace, "ss", "-Hltn", "sport", "= :\(Self.port)"]).output.contains("LISTEN")
         }
@@ -206,7 +211,9 @@ final class Lab {
     }
 
     var delivered: [String] { ((try? Directory(drop).names()) ?? []).filter { $0.hasSuffix(".pcap") && !$0.hasPrefix(".") }.sorted() }
-    var waiting: [String] { ((try? Directory(data + "/spool").names()) ?? []).filter { $0.hasSuffix(".pcap") && !$0.hasPrefix(".") }.sorted() }
+    var waiting: [String] {
+        ((try? Directory(data + "/spool").names()) ?? []).filter { $0.hasSuffix(".pcap") && !$0.hasPrefix(".") }.sorted()
+    }
 
     // MARK: the sensor
 
@@ -248,13 +255,17 @@ final class Lab {
         try Background(generator(count, perSecond, size), log: root + "/generator.log")
     }
     private func generator(_ count: Int, _ perSecond: Int, _ size: Int) -> [String] {
-        ["/usr/sbin/ip", "netns", "exec", boxSpace, Self.binaries + "/packet-generator", Self.sensorAddress, "4242", "\(count)", "\(perSecond)", "\(size)"]
+        [
+            "/usr/sbin/ip", "netns", "exec", boxSpace, Self.binaries + "/packet-generator", Self.sensorAddress, "4242", "\(count)",
+            "\(perSecond)", "\(size)",
+        ]
     }
 
     /// Nothing that the box sends arrives any more: `tc netem loss 100%`, or where the kernel has none a route into
     /// nothing.
     func cutNetwork() throws {
-        let result = try runTool(["tc", "-n", boxSpace, "qdisc", "add", "dev", boxInterface, "root", "netem", "loss", "100%"], mayFail: true)
+        let result = try runTool(
+            ["tc", "-n", boxSpace, "qdisc", "add", "dev", boxInterface, "root", "netem", "loss", "100%"], mayFail: true)
         hasNetem = result.status == .code(0)
         if !hasNetem { try runTool(["ip", "-n", boxSpace, "route", "add", "blackhole", "\(Self.sensorAddress)/32"]) }
     }

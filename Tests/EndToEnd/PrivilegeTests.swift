@@ -33,7 +33,9 @@ extension EndToEnd {
             }
         }
 
-        @Test("a user without any capability but a permitted NET_RAW in the file, as Docker leaves it", .enabled(if: access("/usr/sbin/setcap", X_OK) == 0 || access("/sbin/setcap", X_OK) == 0, "needs setcap"))
+        @Test(
+            "a user without any capability but a permitted NET_RAW in the file, as Docker leaves it",
+            .enabled(if: access("/usr/sbin/setcap", X_OK) == 0 || access("/sbin/setcap", X_OK) == 0, "needs setcap"))
         func fileCapability() throws {
             let lab = try Lab()
             let binary = lab.root + "/sensor"
@@ -41,7 +43,10 @@ extension EndToEnd {
             try runTool(["setcap", "cap_net_raw+p", binary])
             try runTool(["mkdir", lab.data])
             try runTool(["chown", "12345:12345", lab.data])
-            let restricted = ["/usr/sbin/ip", "netns", "exec", lab.sensorSpace, "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all,+net_raw"]
+            let restricted = [
+                "/usr/sbin/ip", "netns", "exec", lab.sensorSpace, "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups",
+                "--inh-caps=-all", "--bounding-set=-all,+net_raw",
+            ]
             let line = try runTool(restricted + [binary, "print-key", "--authorized-keys", lab.drop], environment: lab.environment()).output
             try write(line, to: lab.root + "/authorized_keys")
             try lab.startServer()
@@ -60,9 +65,13 @@ extension EndToEnd {
             let lab = try Lab()
             try runTool(["mkdir", lab.data])
             try runTool(["chown", "12345:12345", lab.data])
-            let restricted = ["/usr/sbin/ip", "netns", "exec", lab.sensorSpace, "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
+            let restricted = [
+                "/usr/sbin/ip", "netns", "exec", lab.sensorSpace, "setpriv", "--reuid=12345", "--regid=12345", "--clear-groups",
+                "--inh-caps=-all", "--bounding-set=-all",
+            ]
             try runTool(restricted + [Lab.sensorBinary, "print-key"], environment: lab.environment())
-            let sensor = try Background(restricted + [Lab.sensorBinary, "run"], environment: lab.environment(), log: lab.root + "/sensor.log")
+            let sensor = try Background(
+                restricted + [Lab.sensorBinary, "run"], environment: lab.environment(), log: lab.root + "/sensor.log")
             defer { sensor.end(SIGTERM) }
             try waitUntil(10, "it is said; \(sensor.output)") { sensor.output.contains("CAP_NET_RAW") }
             #expect(!sensor.hasEnded, "it may be given back by a restart of the container; nothing is given up")
@@ -104,7 +113,8 @@ extension EndToEnd {
             try runTool(["mkdir", "-p", lab.data + "/spool"])
             try runTool(["ln", "-s", lab.data + "/spool", lab.root + "/link"])
             for target in [lab.data + "/spool", lab.root + "/link"] {
-                let result = try runTool(lab.sensorCommand(["run"]), environment: lab.environment(["SCP_TARGET": target, "SCP_ARGUMENTS": ""]), mayFail: true)
+                let result = try runTool(
+                    lab.sensorCommand(["run"]), environment: lab.environment(["SCP_TARGET": target, "SCP_ARGUMENTS": ""]), mayFail: true)
                 #expect(result.status == .code(78))
                 #expect(result.output.contains(target))
             }
@@ -125,7 +135,9 @@ extension EndToEnd {
         func count() throws {
             let lab = try Lab()
             let capture = try Background(
-                lab.sensorCommand(["capture", "-i", lab.interface, "-w", lab.root + "/pcaps", "-c", "100", "--name", "hand", "udp", "port", "4242"]), log: lab.root + "/capture.log")
+                lab.sensorCommand([
+                    "capture", "-i", lab.interface, "-w", lab.root + "/pcaps", "-c", "100", "--name", "hand", "udp", "port", "4242",
+                ]), log: lab.root + "/capture.log")
             try waitUntil(10, "capturing; \(capture.output)") { capture.output.contains("capturing on") }
             try lab.sendPackets(300, perSecond: 1000)
             try capture.waitForEnd(within: 10)
@@ -141,7 +153,9 @@ extension EndToEnd {
         func cutAndSize() throws {
             let lab = try Lab()
             let capture = try Background(
-                lab.sensorCommand(["capture", "-i", lab.interface, "-w", lab.root + "/pcaps", "-C", "100K", "-G", "3600", "udp", "port", "4242"]), log: lab.root + "/capture.log")
+                lab.sensorCommand([
+                    "capture", "-i", lab.interface, "-w", lab.root + "/pcaps", "-C", "100K", "-G", "3600", "udp", "port", "4242",
+                ]), log: lab.root + "/capture.log")
             try waitUntil(10, "capturing; \(capture.output)") { capture.output.contains("capturing on") }
             try lab.sendPackets(1000, perSecond: 5000, size: 1000)
             usleep(700_000)

@@ -5,7 +5,9 @@ import Glibc
 nonisolated(unsafe) var isTold = false
 signal(SIGTERM) { _ in isTold = true }
 
-func number(_ at: Int, _ otherwise: Int) -> Int { CommandLine.arguments.count > at ? Int(CommandLine.arguments[at]) ?? otherwise : otherwise }
+func number(_ at: Int, _ otherwise: Int) -> Int {
+    CommandLine.arguments.count > at ? Int(CommandLine.arguments[at]) ?? otherwise : otherwise
+}
 
 guard CommandLine.arguments.count >= 5 else {
     print("usage: packet-generator ADDRESS PORT COUNT PER_SECOND [SIZE]")

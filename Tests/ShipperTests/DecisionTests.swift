@@ -73,14 +73,18 @@ import Testing
 
     @Test("within an interface the number decides, though the clock went back")
     func numbers() {
-        let a = name("eth0", "20261125T100000Z", 1), b = name("eth0", "20261125T090000Z", 2), c = name("eth0", "20261125T090100Z", 3)
+        let a = name("eth0", "20261125T100000Z", 1)
+        let b = name("eth0", "20261125T090000Z", 2)
+        let c = name("eth0", "20261125T090100Z", 3)
         #expect(DeliveryOrder.sorted([c, a, b]) == [a, b, c])
     }
 
     @Test("between interfaces the stamp of the next file decides")
     func heads() {
-        let a1 = name("a", "20261125T100000Z", 1), a2 = name("a", "20261125T100200Z", 2)
-        let b1 = name("b", "20261125T100100Z", 1), b2 = name("b", "20261125T100300Z", 2)
+        let a1 = name("a", "20261125T100000Z", 1)
+        let a2 = name("a", "20261125T100200Z", 2)
+        let b1 = name("b", "20261125T100100Z", 1)
+        let b2 = name("b", "20261125T100300Z", 2)
         #expect(DeliveryOrder.sorted([b2, a2, b1, a1]) == [a1, b1, a2, b2])
     }
 
@@ -93,7 +97,9 @@ import Testing
     @Test("any order of any names gives the same order, with every name once")
     func shuffled() {
         var names: [String] = []
-        for interface in ["eth0", "eth1", "wg-0"] { for n in 0..<40 { names.append(name(interface, "20261125T10\(pad(n, 2))00Z", UInt64(n * 3))) } }
+        for interface in ["eth0", "eth1", "wg-0"] {
+            for n in 0..<40 { names.append(name(interface, "20261125T10\(pad(n, 2))00Z", UInt64(n * 3))) }
+        }
         names += ["x.pcap", "y y.pcap"]
         let expected = DeliveryOrder.sorted(names)
         #expect(Set(expected) == Set(names) && expected.count == names.count)
@@ -105,7 +111,9 @@ import Testing
     let key = SSHPublicKey(ed25519: [UInt8](repeating: 1, count: 32), comment: "")
     let other = SSHPublicKey(ed25519: [UInt8](repeating: 2, count: 32), comment: "")
 
-    private func decide(_ key: SSHPublicKey, known: String = "", pinned: [PinnedHostKey] = [], strict: StrictHostKeyChecking = .ask) -> HostKeyPolicy.Decision {
+    private func decide(_ key: SSHPublicKey, known: String = "", pinned: [PinnedHostKey] = [], strict: StrictHostKeyChecking = .ask)
+        -> HostKeyPolicy.Decision
+    {
         HostKeyPolicy(pinned: pinned, strict: strict, host: "box", port: 2222).decide(key, known: KnownHosts(text: known), file: "kh")
     }
     private func line(_ key: SSHPublicKey) -> String { KnownHosts.line(host: "box", port: 2222, key: key) + "\n" }
@@ -120,7 +128,9 @@ import Testing
         #expect(isRefused(decide(key, strict: .yes), "StrictHostKeyChecking=yes"))
     }
 
-    @Test("a known key is accepted, a changed one refused under every strictness", arguments: [StrictHostKeyChecking.ask, .no, .acceptNew, .yes])
+    @Test(
+        "a known key is accepted, a changed one refused under every strictness",
+        arguments: [StrictHostKeyChecking.ask, .no, .acceptNew, .yes])
     func changed(strict: StrictHostKeyChecking) {
         #expect(decide(key, known: line(key), strict: strict) == .accept)
         #expect(isRefused(decide(other, known: line(key), strict: strict), "CHANGED"))

@@ -38,7 +38,9 @@ struct MemoryBox: DropBox, ~Copyable {
 
     mutating func status(of name: String) throws(ShipFault) -> TargetStatus? {
         let target = target
-        return try target.step { () throws(ShipFault) in target.files[name].map { TargetStatus(size: Int64($0.count), modified: Int64($0.reduce(0) { $0 &+ Int($1) }), owner: 1) } }
+        return try target.step { () throws(ShipFault) in
+            target.files[name].map { TargetStatus(size: Int64($0.count), modified: Int64($0.reduce(0) { $0 &+ Int($1) }), owner: 1) }
+        }
     }
     mutating func openTemporary(_ name: String, at wanted: Int64) throws(ShipFault) -> Int64 {
         let target = target
@@ -117,7 +119,8 @@ final class Scratch {
     func put(_ name: String, _ bytes: [UInt8]) throws { try Directory(spool).replace(name, with: bytes) }
     func names() throws -> [String] { try Directory(spool).names().sorted() }
     func delivery(to target: String = "box") throws -> Delivery {
-        Delivery(spool: try Directory(spool), state: try Directory(state), rate: nil, target: target, stop: try StopWatch(isSupervised: false))
+        Delivery(
+            spool: try Directory(spool), state: try Directory(state), rate: nil, target: target, stop: try StopWatch(isSupervised: false))
     }
 }
 
@@ -151,7 +154,9 @@ final class Scratch {
         #expect(manifest.capture == nil)
     }
 
-    @Test("a connection that dies at any call, with or without the call's effect, costs neither the file nor a second copy", arguments: MemoryTarget.Loss.allCases)
+    @Test(
+        "a connection that dies at any call, with or without the call's effect, costs neither the file nor a second copy",
+        arguments: MemoryTarget.Loss.allCases)
     func diesAnywhere(loss: MemoryTarget.Loss) throws {
         let whole = MemoryTarget()
         let first = try Scratch()
@@ -283,7 +288,9 @@ final class Scratch {
         #expect(target.files.isEmpty)
     }
 
-    @Test("names of any kind have temporary names within NAME_MAX", arguments: ["a b.pcap", "`x`.pcap", "\\.pcap", String(repeating: "n", count: 245) + ".pcap"])
+    @Test(
+        "names of any kind have temporary names within NAME_MAX",
+        arguments: ["a b.pcap", "`x`.pcap", "\\.pcap", String(repeating: "n", count: 245) + ".pcap"])
     func oddNames(name: String) throws {
         let entry = JournalEntry(file: name, target: "t", random: "abcdefgh")
         for temporary in [entry.temporary, entry.manifestTemporary] {

@@ -51,7 +51,9 @@ struct JSONTests {
         #expect(JSONFile.encode(Self.facts(full: true)) == JSONFile.encode(Self.facts(full: true)))
     }
 
-    @Test(arguments: ["", "{", "[]", "null", "{\"file\":1}", "\u{0}\u{0}\u{0}\u{0}", "{\"format\":1,\"file\":\"x\",\"size\":\"24\",\"sha256\":\"\"}"])
+    @Test(arguments: [
+        "", "{", "[]", "null", "{\"file\":1}", "\u{0}\u{0}\u{0}\u{0}", "{\"format\":1,\"file\":\"x\",\"size\":\"24\",\"sha256\":\"\"}",
+    ])
     func `what is no such value is nil, not a crash`(text: String) {
         #expect(JSONFile.decode(Manifest.self, from: Array(text.utf8)) == nil)
     }

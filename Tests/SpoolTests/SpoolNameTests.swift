@@ -18,7 +18,8 @@ struct SpoolNameTests {
     }
 
     @Test(arguments: [
-        ("eth0", "eth0"), ("a,b", "a%2Cb"), ("-G", "-G"), ("--", "--"), ("a-b-c", "a-b-c"), ("'\";", "%27%22%3B"), ("%", "%25"), ("%41", "%2541"),
+        ("eth0", "eth0"), ("a,b", "a%2Cb"), ("-G", "-G"), ("--", "--"), ("a-b-c", "a-b-c"), ("'\";", "%27%22%3B"), ("%", "%25"),
+        ("%41", "%2541"),
         ("@", "%40"), ("é", "%C3%A9"), ("日本", "%E6%97%A5%E6%9C%AC"), ("a\u{1}\u{7f}\n", "a%01%7F%0A"), ("..x", "..x"), ("x.pcap", "x.pcap"),
         ("😀", "%F0%9F%98%80"), ("e\u{301}", "e%CC%81"), ("a*b?", "a%2Ab%3F"),
     ])
@@ -52,7 +53,9 @@ struct SpoolNameTests {
         #expect(SpoolName(file) == nil)
     }
 
-    @Test(arguments: ["", ".part", ".x.part", "boogey@eth0-20261125T051147Z-0000000042.pcap.part", ".boogey@eth0-20261125T051147Z-0000000042.pcap"])
+    @Test(arguments: [
+        "", ".part", ".x.part", "boogey@eth0-20261125T051147Z-0000000042.pcap.part", ".boogey@eth0-20261125T051147Z-0000000042.pcap",
+    ])
     func `what is not exactly a part's name is none`(file: String) {
         #expect(SpoolName.ofPart(file) == nil)
     }
@@ -83,7 +86,10 @@ struct SpoolNameTests {
 
     @Test func `garbage never crashes, and what is read prints as it was`() {
         var random = SplitMix(state: 2)
-        let pieces = ["s", "@", "eth0", "-", "20261125T051147Z", "0000000042", ".pcap", ".part", ".", "%2C", "%", "é", "\u{301}", "/", "\n", "9", "T", "Z"]
+        let pieces = [
+            "s", "@", "eth0", "-", "20261125T051147Z", "0000000042", ".pcap", ".part", ".", "%2C", "%", "é", "\u{301}", "/", "\n", "9", "T",
+            "Z",
+        ]
         var read = 0
         for _ in 0..<100_000 {
             var text = (0..<Int.random(in: 0...9, using: &random)).map { _ in pieces.randomElement(using: &random)! }.joined()

@@ -43,7 +43,8 @@ struct LogSinkTests {
         let whole = text.split(separator: "\n").filter { $0.count == 999 }.count
         #expect(whole < 1000)
         #expect(text.hasSuffix("[log] \(1000 - whole) lines dropped: the reader of the log had stalled\nafter\n"))
-        #expect(text.utf8.count == whole * 1000 + "[log] \(1000 - whole) lines dropped: the reader of the log had stalled\nafter\n".utf8.count)
+        #expect(
+            text.utf8.count == whole * 1000 + "[log] \(1000 - whole) lines dropped: the reader of the log had stalled\nafter\n".utf8.count)
     }
 
     @Test func `a reader that is gone is forgotten`() throws {

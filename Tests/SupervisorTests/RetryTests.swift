@@ -42,7 +42,11 @@ struct RetryTests {
     }
 
     @Test func `without startretries it is tried for ever, never more than the cap apart`() {
-        let run = spawnTimes(program { $0.startretries = nil; $0.maxBackoff = 5 }, until: 100)
+        let run = spawnTimes(
+            program {
+                $0.startretries = nil
+                $0.maxBackoff = 5
+            }, until: 100)
         #expect(run.times.prefix(7) == [0, 1, 3, 6, 10, 15, 20])
         #expect(run.end != .fatal)
     }

@@ -109,7 +109,8 @@ struct SpawnerTests: ~Copyable {
         setenv("SPAWNER_TESTS_PARENT", "seen", 1)
         let pipe = try Pipe.make()
         let pid = try Spawner.spawn(
-            path: "/bin/sh", arguments: ["sh", "-c", "printf '%s|' \"$@\" \"$X\" \"$SPAWNER_TESTS_PARENT\" \"$PWD\"", "zero", "a b", "é\"'", ""],
+            path: "/bin/sh",
+            arguments: ["sh", "-c", "printf '%s|' \"$@\" \"$X\" \"$SPAWNER_TESTS_PARENT\" \"$PWD\"", "zero", "a b", "é\"'", ""],
             environment: ["X": "1=2 3"], descriptors: [-1, pipe.write.number, 2], directory: directory)
         #expect(Spawner.reap(pid, wait: true)?.status == .code(0))
         #expect(String(decoding: try pipe.read.read(4096), as: UTF8.self) == "a b|é\"'||1=2 3||\(directory)|")

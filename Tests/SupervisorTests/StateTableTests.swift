@@ -86,7 +86,8 @@ struct StateTableTests {
             "-", "stopping", "starting spawned", "backoff spawnerr", "-", "-", "-", "-", "-", "-",
         ],
         .starting: [
-            "-", "stopping sig15", "-", "-", "starting success exited spawn", "starting success exited spawn", "starting success exited spawn", "-", "running success", "unknown kill_failed",
+            "-", "stopping sig15", "-", "-", "starting success exited spawn", "starting success exited spawn",
+            "starting success exited spawn", "-", "running success", "unknown kill_failed",
         ],
         .running: [
             "-", "stopping sig15", "-", "-", "starting exited spawn", "starting exited spawn", "starting exited spawn", "-", "-",
@@ -94,7 +95,8 @@ struct StateTableTests {
         ],
         .backoff: ["starting spawn", "stopped", "-", "-", "-", "-", "-", "-", "starting spawn", "-"],
         .stopping: [
-            "-", "-", "-", "-", "stopped stopped", "stopped stopped", "stopped stopped", "-", "stopping killing sig9", "unknown kill_failed",
+            "-", "-", "-", "-", "stopped stopped", "stopped stopped", "stopped stopped", "-", "stopping killing sig9",
+            "unknown kill_failed",
         ],
         .stoppingUnanswered: [
             "-", "-", "stopping spawned sig15", "stopped", "-", "-", "-", "-", "-", "-",
