@@ -301,7 +301,7 @@ public struct CaptureWorker {
         let descriptor = handle.descriptor
         try checked("SO_ATTACH_FILTER") {
             unsafe instructions.withUnsafeBytes {
-                unsafe Int(sensor_attach_filter(descriptor, $0.baseAddress!, UInt16(instructions.count)))
+                unsafe Int(sensor_attach_filter(descriptor, $0.baseAddress!, UInt16(clamping: instructions.count)))
             }
         }
     }

@@ -111,12 +111,17 @@ public enum PcapFilter {
             guard let dead = unsafe pcap_open_dead(linktype, PcapFilterLimits.snaplen) else { continue }
             defer { unsafe pcap_close(dead) }
             do {
-                _ = try unsafe compile(text, on: dead)
-                return nil
+                let count = try unsafe compile(text, on: dead).instructions.count
+                if count <= PcapFilterLimits.instructions { return nil }
+                return "it takes \(count) instructions, and the kernel has room for \(PcapFilterLimits.instructions)"
             } catch { first = first ?? error.description }
         }
         return first
     }
 }
 
-enum PcapFilterLimits { static let snaplen: Int32 = 262_144 }
+enum PcapFilterLimits {
+    static let snaplen: Int32 = 262_144
+    /// BPF_MAXINSNS (linux/bpf_common.h) less what leaving out the own upload takes.
+    static let instructions = 4096 - 512
+}
