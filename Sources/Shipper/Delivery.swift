@@ -72,10 +72,15 @@ struct Delivery: ~Copyable {
         guard let pcap = try claim(file) else { return nil }
         let before = pcap.status
         var entry: JournalEntry
-        if let kept = journal.entries[file], kept.target == target {
+        let kept = journal.entries[file]
+        if let kept, kept.target == target, kept.isOf(before) {
             entry = kept
         } else {
-            entry = JournalEntry(file: file, target: target, random: Self.random())
+            // A manifest of what was here before under this name would be a lie about this one.
+            if let kept, !kept.isOf(before) {
+                try ShipFault.here { () throws(SystemError) in _ = try spool.remove(SpoolName.manifest(of: file)) }
+            }
+            entry = JournalEntry(file: file, status: before, target: target, random: Self.random())
             try journal.set(file, entry)
         }
         let wasRenaming = entry.phase == .renaming

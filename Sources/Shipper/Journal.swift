@@ -17,14 +17,25 @@ struct JournalEntry: Codable, Sendable, Equatable {
     var safe: Int64 = 0
     /// Where the delivery went: another target is another delivery.
     var target: String
+    /// Of which file: one that was put in its place since is another delivery, too.
+    var inode: UInt64
+    var size: Int64
+    var modified: Int64
 
     /// Names no other session can hold: eight random letters.
-    init(file: String, target: String, random: String) {
+    init(file: String, status: FileStatus, target: String, random: String) {
         // 255 bytes are a name's limit (NAME_MAX).
         let stem = ".\(file)".utf8.count + random.utf8.count + 11 <= 255 ? ".\(file)." : ".long."
         self.temporary = "\(stem)\(random).part"
         self.manifestTemporary = "\(stem)json.\(random).part"
         self.target = target
+        self.inode = status.inode
+        self.size = status.size
+        self.modified = status.modified.microseconds
+    }
+
+    func isOf(_ status: FileStatus) -> Bool {
+        inode == status.inode && size == status.size && modified == status.modified.microseconds
     }
 }
 

@@ -58,9 +58,19 @@ extension EndToEnd {
             let (missing, twice) = box.check(sent)
             #expect(twice == [])
             let outside = lostOutsideGaps(missing, box, sent)
-            #expect(outside == [], "gaps: \(box.gaps)")
+            #expect(outside == [], "\(ledger(of: box)); gaps: \(box.gaps)")
             #expect(Set(box.files.compactMap { $0.manifest?.capture?.series }).count == 1)
             print("kills: \(struck), sent \(sent), missing \(missing.count) in \(box.gaps.count) gaps, files \(box.files.count)")
+        }
+
+        /// Per file: its numbers, and what its manifest says was received and lost.
+        private func ledger(of box: DropBoxContents) -> String {
+            box.files.map { file in
+                let facts = file.manifest?.capture
+                let numbers = "\(file.numbers.first?.number ?? -1)-\(file.numbers.last?.number ?? -1): \(file.numbers.count) of \(file.records)"
+                return
+                    "\(facts?.sequence ?? 0): \(numbers), received \(facts?.received ?? 0) kernel \(facts?.droppedByKernel ?? 0) disk \(facts?.lostToDisk ?? 0)"
+            }.joined(separator: "\n")
         }
 
         /// Runs of missing numbers that no gap covers. A packet's time is that of its neighbours, and the

@@ -244,6 +244,26 @@ final class Scratch {
         #expect(try scratch.names() == [])
     }
 
+    @Test("a file put in the place of one whose delivery was nearly done is a delivery of its own")
+    func replacedHere() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        try scratch.put(file, content)
+        let whole = MemoryTarget()
+        let first = try Scratch()
+        try first.put(file, content)
+        _ = try attempt(first, whole)
+        // The answer of the last rename is lost, and then somebody writes another file of that name.
+        target.failAt = (whole.calls - 1, .after)
+        #expect(try attempt(scratch, target) != nil)
+        let other = [UInt8](repeating: 9, count: 77)
+        try scratch.put(file, other)
+        let fault = try #require(try attempt(scratch, target))
+        #expect(fault.kind == .file)
+        #expect(target.files[file] == content)
+        #expect(try Directory(scratch.spool).read(file) == other, "kept, though the name is taken")
+    }
+
     @Test("a file whose manifest says something else is kept and not sent")
     func damagedHere() throws {
         let scratch = try Scratch()
@@ -292,7 +312,8 @@ final class Scratch {
         "names of any kind have temporary names within NAME_MAX",
         arguments: ["a b.pcap", "`x`.pcap", "\\.pcap", String(repeating: "n", count: 245) + ".pcap"])
     func oddNames(name: String) throws {
-        let entry = JournalEntry(file: name, target: "t", random: "abcdefgh")
+        let status = try Directory("/").status(".")
+        let entry = JournalEntry(file: name, status: try #require(status), target: "t", random: "abcdefgh")
         for temporary in [entry.temporary, entry.manifestTemporary] {
             #expect(temporary.utf8.count <= 255)
             #expect(temporary.hasPrefix(".") && temporary.hasSuffix(".part"))
