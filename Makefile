@@ -37,8 +37,8 @@ check: ## style and layering
 format: ## formats the sources in place
 	swift format --in-place --recursive Sources Tests Package.swift
 
-docs: build ## writes the settings table into README.md
-	scripts/write-settings-table .build/release/sensor
+docs: packages ## writes the settings table into README.md
+	SENSOR_RECORD=1 swift test --filter READMETableTests
 
 image: ## builds the container image `sensor`
 	docker build -t sensor .

@@ -47,7 +47,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "SettingsTests", dependencies: ["Settings"], swiftSettings: settings),
+        .testTarget(name: "SettingsTests", dependencies: ["Settings", "Linux"], swiftSettings: settings),
         .testTarget(name: "KeygenTests", dependencies: ["Keygen", "Evidence", "Linux", "Supervisor"], swiftSettings: settings),
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "Events", "Linux"], swiftSettings: settings),
