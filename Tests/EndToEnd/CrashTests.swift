@@ -67,7 +67,8 @@ extension EndToEnd {
         private func ledger(of box: DropBoxContents) -> String {
             box.files.map { file in
                 let facts = file.manifest?.capture
-                let numbers = "\(file.numbers.first?.number ?? -1)-\(file.numbers.last?.number ?? -1): \(file.numbers.count) of \(file.records)"
+                let range = "\(file.numbers.first?.number ?? -1)-\(file.numbers.last?.number ?? -1)"
+                let numbers = "\(range): \(file.numbers.count) of \(file.records)"
                 let losses = "kernel \(facts?.droppedByKernel ?? 0), disk \(facts?.lostToDisk ?? 0)"
                 return "\(facts?.sequence ?? 0): \(numbers), received \(facts?.received ?? 0), \(losses)"
             }.joined(separator: "\n")
