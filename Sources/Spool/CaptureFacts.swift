@@ -10,6 +10,15 @@ public struct Gap: Codable, Sendable, Equatable {
     public func joined(_ other: Gap) -> Gap {
         Gap(from: min(from, other.from), to: max(to, other.to), reason: reason, lost: lost.flatMap { mine in other.lost.map { mine + $0 } })
     }
+    // What nobody knows is written as null, so that it cannot be taken for something this version does not tell.
+    public func encode(to encoder: any Encoder) throws {
+        var out = encoder.container(keyedBy: CodingKeys.self)
+        try out.encode(from, forKey: .from)
+        try out.encode(to, forKey: .to)
+        try out.encode(reason, forKey: .reason)
+        try out.encode(lost, forKey: .lost)
+    }
+
     public init(from: String, to: String, reason: String, lost: UInt64?) {
         self.from = from
         self.to = to
@@ -43,6 +52,30 @@ public struct CaptureFacts: Codable, Sendable, Equatable {
     public var recovered: Bool
     public var gaps: [Gap]
 
+    public func encode(to encoder: any Encoder) throws {
+        var out = encoder.container(keyedBy: CodingKeys.self)
+        try out.encode(sensor, forKey: .sensor)
+        try out.encode(interface, forKey: .interface)
+        try out.encode(series, forKey: .series)
+        try out.encode(sequence, forKey: .sequence)
+        try out.encode(linktype, forKey: .linktype)
+        try out.encode(snaplen, forKey: .snaplen)
+        try out.encode(filter, forKey: .filter)
+        try out.encode(excluded, forKey: .excluded)
+        try out.encode(opened, forKey: .opened)
+        try out.encode(finished, forKey: .finished)
+        try out.encode(first, forKey: .first)
+        try out.encode(last, forKey: .last)
+        try out.encode(written, forKey: .written)
+        try out.encode(received, forKey: .received)
+        try out.encode(droppedByKernel, forKey: .droppedByKernel)
+        try out.encode(droppedByInterface, forKey: .droppedByInterface)
+        try out.encode(lostToDisk, forKey: .lostToDisk)
+        try out.encode(cut, forKey: .cut)
+        try out.encode(recovered, forKey: .recovered)
+        try out.encode(gaps, forKey: .gaps)
+    }
+
     public init(sensor: String, interface: String, series: String, sequence: UInt64, linktype: Int32, snaplen: Int32, opened: String) {
         self.sensor = sensor
         self.interface = interface
@@ -70,6 +103,15 @@ public struct Manifest: Codable, Sendable, Equatable {
     public var size: Int64
     public var sha256: String
     public var capture: CaptureFacts?
+    public func encode(to encoder: any Encoder) throws {
+        var out = encoder.container(keyedBy: CodingKeys.self)
+        try out.encode(format, forKey: .format)
+        try out.encode(file, forKey: .file)
+        try out.encode(size, forKey: .size)
+        try out.encode(sha256, forKey: .sha256)
+        try out.encode(capture, forKey: .capture)
+    }
+
     public init(file: String, size: Int64, sha256: String, capture: CaptureFacts?) {
         self.file = file
         self.size = size

@@ -41,6 +41,7 @@ struct JSONTests {
         #expect(
             String(decoding: JSONFile.encode(manifest), as: UTF8.self) == """
                 {
+                  "capture" : null,
                   "file" : "a/b.pcap",
                   "format" : 1,
                   "sha256" : "00",
@@ -49,6 +50,18 @@ struct JSONTests {
 
                 """)
         #expect(JSONFile.encode(Self.facts(full: true)) == JSONFile.encode(Self.facts(full: true)))
+    }
+
+    @Test func `what nobody knows is null, not left out`() {
+        let facts = String(decoding: JSONFile.encode(Self.facts(full: false)), as: UTF8.self)
+        for name in [
+            "filter", "excluded", "finished", "first", "last", "written", "received", "droppedByKernel", "droppedByInterface", "lostToDisk",
+            "cut",
+        ] {
+            #expect(facts.contains("\"\(name)\" : null"), "\(name)")
+        }
+        #expect(
+            String(decoding: JSONFile.encode(Gap(from: "a", to: "b", reason: "c", lost: nil)), as: UTF8.self).contains("\"lost\" : null"))
     }
 
     @Test(arguments: [
