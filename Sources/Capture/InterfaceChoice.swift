@@ -13,15 +13,16 @@ public enum InterfaceChoice {
         var isVeth: Bool
     }
 
-    /// `any` becomes every interface of its own; nothing becomes the default route's.
-    public static func resolve(_ names: [String]) -> [String] {
-        if names == ["any"] {
-            let all = any(links())
-            if !all.isEmpty { return all }
-        } else if !names.isEmpty {
-            return names
-        }
-        return [choose(route4: text("/proc/net/route"), route6: text("/proc/net/ipv6_route"), links: links())]
+    /// `any` becomes every interface of its own; nothing becomes the default route's. A doubt is one line.
+    public static func resolve(_ names: [String]) -> (interfaces: [String], doubt: String?) {
+        let isAny = names == ["any"]
+        if !isAny, !names.isEmpty { return (names, nil) }
+        let all = isAny ? any(links()) : []
+        if !all.isEmpty { return (all, nil) }
+        let chosen = choose(route4: text("/proc/net/route"), route6: text("/proc/net/ipv6_route"), links: links())
+        let doubt =
+            "PCAP_INTERFACE=any finds no interface of its own that is up (no loopback, bridge or bond member, veth end): recording \(chosen)"
+        return ([chosen], isAny ? doubt : nil)
     }
 
     static func any(_ links: [Link]) -> [String] {

@@ -32,7 +32,8 @@ public struct KeyPair: Sendable {
             if try directory.status(name) == nil {
                 do { isNew = try make(in: directory, comment: comment) } catch {
                     throw KeyProblem(
-                        path, "can't be made (\(error)); the directory must be writable for user \(geteuid())")
+                        path, "can't be made (\(error)); the directory must be writable for user \(geteuid())",
+                        mayPass: true)
                 }
             }
 

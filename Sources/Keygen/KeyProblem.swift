@@ -4,12 +4,15 @@ import Linux
 public struct KeyProblem: Error, Sendable, Equatable, CustomStringConvertible {
     public let path: String
     public let description: String
+    /// A full disk, a missing right: nothing is wrong with the key itself.
+    public let mayPass: Bool
 
-    init(_ path: String, _ what: String) {
+    init(_ path: String, _ what: String, mayPass: Bool = false) {
         self.path = path
+        self.mayPass = mayPass
         self.description = "\(Self.shown(path)): \(what)"
     }
-    init(_ path: String, _ error: SystemError) { self.init(path, Self.shown(error.description)) }
+    init(_ path: String, _ error: SystemError) { self.init(path, Self.shown(error.description), mayPass: true) }
 
     /// For a command line that a person may paste: quoted where a shell would take it apart.
     static func quoted(_ path: String) -> String {

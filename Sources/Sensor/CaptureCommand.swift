@@ -10,7 +10,7 @@ struct CaptureCommand: ParsableCommand {
         commandName: "capture", abstract: "Records one interface into finished pcap files (by hand, for debugging).",
         discussion: SettingsTable.help())
 
-    @Option(name: [.customShort("i"), .long], help: "Interface to record.") var interface: String?
+    @Option(name: [.customShort("i"), .long], parsing: .unconditional, help: "Interface to record.") var interface: String?
     @Option(name: [.customShort("w"), .long], help: "Where the files go; state is kept in .state below it.") var directory: String?
     @Option(name: [.customShort("G"), .long], help: "Seconds per file.") var seconds: Int?
     @Option(name: [.customShort("C"), .long], help: "Rotate at this size, too (K, M, G).") var bytes: String?
@@ -37,7 +37,7 @@ struct CaptureCommand: ParsableCommand {
             if let name { try settings.set("PCAP_SENSOR_NAME", name, flag: "--name") }
             if !filter.isEmpty { settings.filter = filter.joined(separator: " ") }
         }
-        let interfaces = supervised ? settings.interfaces : InterfaceChoice.resolve(settings.interfaces)
+        let interfaces = supervised ? settings.interfaces : InterfaceChoice.resolve(settings.interfaces).interfaces
         guard interfaces.count == 1, let interface = interfaces.first else {
             complain(
                 "PCAP_INTERFACE='\(settings.interfaces.joined(separator: ","))' is wrong here: expected one interface; `sensor run` records several"

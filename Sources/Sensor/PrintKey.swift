@@ -46,7 +46,7 @@ struct PrintKey: ParsableCommand {
             }
         } catch let error as KeyProblem {
             complain("\(error)")
-            throw ExitCode(ExitStatus.wrongSetting)
+            throw ExitCode(error.mayPass ? ExitStatus.failed : ExitStatus.wrongSetting)
         } catch let error as DataDirectoryProblem {
             complain("\(error)")
             throw ExitCode(ExitStatus.failed)

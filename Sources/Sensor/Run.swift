@@ -46,7 +46,8 @@ struct Run: ParsableCommand {
                         "\(data.path) lies on the container's own layer: key and undelivered files vanish with the container; run it with -v sensor:\(data.path)",
                         ["directory": .text(data.path)]))
             }
-            let interfaces = InterfaceChoice.resolve(settings.interfaces)
+            let (interfaces, doubt) = InterfaceChoice.resolve(settings.interfaces)
+            if let doubt { log(Event(.warn, "interface_chosen", doubt, ["interface": .text(interfaces.joined(separator: ","))])) }
             let series = try DataDirectory.series(state: data.state)
             for event in try OrphanedFiles.finish(except: interfaces, spool: data.spool, state: data.state, series: series) { log(event) }
             let spool = data.spool
@@ -57,7 +58,7 @@ struct Run: ParsableCommand {
             if code != 0 { throw ExitCode(code) }
         } catch let error as ExitCode { throw error } catch let error as KeyProblem {
             complain("\(error)")
-            throw ExitCode(ExitStatus.wrongSetting)
+            throw ExitCode(error.mayPass ? ExitStatus.failed : ExitStatus.wrongSetting)
         } catch let error as SettingProblem {
             complain("\(error)")
             throw ExitCode(ExitStatus.wrongSetting)

@@ -8,6 +8,18 @@ struct Sensor: ParsableCommand {
         abstract: "Full packet capture: records interfaces into pcap files and delivers each once, over SSH.",
         version: "0.1.0",
         subcommands: [Run.self, PrintKey.self, CaptureCommand.self, ShipCommand.self])
+
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            // One line, as for every error; help is where it points to.
+            complain("sensor: \(message(for: error)); see sensor help")
+            Glibc.exit(ExitStatus.wrongUsage)
+        }
+    }
 }
 
 /// One line on stderr.

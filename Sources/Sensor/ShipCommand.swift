@@ -11,7 +11,7 @@ struct ShipCommand: ParsableCommand {
     @Flag(help: "Delivers what is there and ends: 0 all delivered, 1 anything left.") var once = false
     @Option(help: "Where finished files are; state is kept in .state below it.") var spool: String?
     @Option(help: "user@host:/dir or a local directory.") var target: String?
-    @Option(help: "scp's options.") var arguments: String?
+    @Option(parsing: .unconditional, help: "scp's options.") var arguments: String?
     @Option(help: "Private key.") var key: String?
     @Option(help: "Host keys.") var knownHosts: String?
     @Option(help: "Bytes per second at most (K, M, G).") var rate: String?

@@ -11,6 +11,8 @@ struct SSHOptions: Sendable {
     var hostKeyPreference: [String]
     var ciphers: [String]
     var compression: Bool
+    /// The sensor's, and not one that the operator named.
+    var isOwnKey: Bool
 }
 
 /// What libssh2 here can do.
@@ -153,7 +155,7 @@ struct SFTPDropBox: DropBox, ~Copyable {
         case LIBSSH2_ERROR_AUTHENTICATION_FAILED, LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
             throw ShipFault(
                 .loginRefused,
-                "\(place) refuses the key \(options.keyFile) for user \(user): is the line of `sensor print-key --authorized-keys` in its authorized_keys?"
+                "\(place) refuses the key \(options.keyFile) for user \(user): is \(options.isOwnKey ? "the line of `sensor print-key --authorized-keys`" : "\(options.keyFile).pub") in its authorized_keys?"
             )
         case LIBSSH2_ERROR_FILE: throw ShipFault(.operators, "key \(options.keyFile) cannot be used: \(lastWords)")
         case LIBSSH2_ERROR_METHOD_NOT_SUPPORTED, Self.algorithmUnsupported:

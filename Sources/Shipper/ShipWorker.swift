@@ -190,7 +190,7 @@ public struct ShipWorker: ~Copyable {
         let level: Level = fault.kind == .passing ? .warn : .erro
         log.say(
             Event(
-                level, "delivery_failed", "\(fault.description); everything is kept, trying again",
+                level, "delivery_failed", "\(fault.description); everything is kept\(options.once ? "" : ", trying again")",
                 ["kind": .text(fault.kind.rawValue), "reason": .text(fault.description), "target": .text(label)]))
     }
 
@@ -305,7 +305,8 @@ public struct ShipWorker: ~Copyable {
         let login = SSHOptions(
             user: user, keyFile: options.keyFile,
             hostKeyPreference: HostKeyPolicy.preference(known: types, wanted: options.arguments.hostKeyAlgorithms),
-            ciphers: options.arguments.ciphers, compression: options.arguments.compression)
+            ciphers: options.arguments.ciphers, compression: options.arguments.compression,
+            isOwnKey: options.arguments.identityFile == nil)
         var seen: SSHPublicKey?
         let log = self.log
         let box = try SFTPDropBox.open(
