@@ -38,6 +38,9 @@ extension EndToEnd {
             }
             // The upload itself, with its fixed source ports, is left out; other packets of the server are not.
             #expect(lab.processes(in: [lab.sensorSpace]) == [])
+            print(
+                "sent \(count), delivered \(box.numbers.count) of them in \(box.files.count) files, missing \(missing.count), twice \(twice.count)"
+            )
         }
 
         @Test("the lines are supervisord's, the key block comes first")
@@ -102,6 +105,9 @@ extension EndToEnd {
             #expect(dropped == 0)
             #expect(box.files.reduce(0) { $0 + $1.records } >= sent)
             #expect(box.files.allSatisfy { $0.manifest?.capture?.linktype == 1 })
+            print(
+                "replayed \(sent) packets of \(try Replay.files().count) captures, delivered \(box.files.reduce(0) { $0 + $1.records }) in \(box.files.count) files"
+            )
         }
 
         @Test("without a filter of the own upload the sensor records it; with one it records nothing of it, and other SSH stays")
