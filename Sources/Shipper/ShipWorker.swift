@@ -382,7 +382,8 @@ public struct ShipWorker: ~Copyable {
             if JSONFile.read(TargetAddresses.self, TargetAddresses.file, in: state) == now { return }
             try JSONFile.write(now, TargetAddresses.file, in: state)
         } catch { throw .local(error) }
+        // At a stop capture has ended, or is about to.
         let end = MonotonicTime.now() + Self.filterPause
-        while .now() < end { try stop.wait(until: end) }
+        while .now() < end, !stop.isStopping { try stop.wait(until: end) }
     }
 }

@@ -24,6 +24,7 @@ extension EndToEnd {
             try lab.startServer()
             try generator.waitForEnd(within: 20)
             try waitUntil(90, "delivery; \(sensor.output)") { lab.waiting.count <= 1 && lab.delivered.count > 15 }
+            try lab.waitForLast(61_999, sensor)
             sensor.end(SIGTERM)
             #expect(count("takes files again", in: sensor.output) == 1)
             let box = try DropBoxContents(lab.drop)
@@ -46,6 +47,7 @@ extension EndToEnd {
             usleep(12_000_000)
             try lab.mendNetwork()
             try waitUntil(90, "delivery; \(sensor.output)") { lab.waiting.isEmpty && !lab.delivered.isEmpty }
+            try lab.waitForLast(2999, sensor)
             let ended = sensor.end(SIGTERM)
             #expect(ended.status == .code(0))
             let box = try DropBoxContents(lab.drop)
@@ -70,6 +72,7 @@ extension EndToEnd {
             #expect(!lab.waiting.isEmpty)
             try runTool(["mount", "-o", "remount,size=20m", lab.drop])
             try waitUntil(60, "delivery; \(sensor.output)") { lab.waiting.isEmpty }
+            try lab.waitForLast(2999, sensor)
             sensor.end(SIGTERM)
             let box = try DropBoxContents(lab.drop)
             #expect(box.faults == [])
@@ -94,6 +97,7 @@ extension EndToEnd {
             // Some more, so that the losses of the end have a file to stand in.
             try waitUntil(60, "delivery; \(sensor.output)") { lab.waiting.isEmpty }
             try lab.sendPackets(100, perSecond: 100)
+            try lab.waitForLast(99, sensor)
             sensor.end(SIGTERM)
             let box = try DropBoxContents(lab.drop)
             #expect(box.faults == [])
@@ -117,6 +121,7 @@ extension EndToEnd {
             try lab.startServer()
             try waitUntil(30, "delivery; \(sensor.output)") { lab.waiting.isEmpty }
             try lab.sendPackets(10, perSecond: 100)
+            try lab.waitForLast(9, sensor)
             sensor.end(SIGTERM)
             let box = try DropBoxContents(lab.drop)
             #expect(box.faults == [])
@@ -136,6 +141,7 @@ extension EndToEnd {
             try runTool(["mkdir", lab.drop + "/later"])
             try runTool(["chown", "nobody", lab.drop + "/later"])
             try waitUntil(20, "delivery; \(sensor.output)") { lab.waiting.isEmpty }
+            try lab.waitForLast(99, sensor, in: lab.drop + "/later")
             sensor.end(SIGTERM)
             #expect(count("does not exist", in: sensor.output) >= 1)
             #expect(try DropBoxContents(lab.drop + "/later").check(100).missing == [])
@@ -152,7 +158,8 @@ extension EndToEnd {
             usleep(11_000_000)
             #expect(count("refuses the key", in: sensor.output) == 1)
             try lab.authorize()
-            try waitUntil(8, "delivery; \(sensor.output)") { lab.waiting.isEmpty && !lab.delivered.isEmpty }
+            try waitUntil(20, "delivery; \(sensor.output)") { lab.waiting.isEmpty && !lab.delivered.isEmpty }
+            try lab.waitForLast(99, sensor)
             sensor.end(SIGTERM)
             #expect(try DropBoxContents(lab.drop).check(100).missing == [])
         }
@@ -251,6 +258,7 @@ extension EndToEnd {
             try waitUntil(20, "it is recorded again; \(sensor.output)") { count("capturing on", in: sensor.output) == 2 }
             try lab.sendPackets(100, perSecond: 100)
             try waitUntil(70, "delivery; \(sensor.output)") { lab.waiting.isEmpty && lab.delivered.count >= 2 }
+            try lab.waitForLast(99, sensor)
             sensor.end(SIGTERM)
             let box = try DropBoxContents(lab.drop)
             #expect(box.faults == [])

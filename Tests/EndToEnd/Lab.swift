@@ -276,6 +276,13 @@ final class Lab {
                 : ["ip", "-n", boxSpace, "route", "del", "blackhole", "\(Self.sensorAddress)/32"])
     }
 
+    /// Waits until the generator's last packet is at the drop box: a loaded machine may take its time.
+    func waitForLast(_ number: Int, _ sensor: Background, in directory: String? = nil, within seconds: Double = 60) throws {
+        try waitUntil(seconds, "packet \(number) at the drop box; \(sensor.output.suffix(3000))") {
+            (try? DropBoxContents(directory ?? drop))?.numbers.last?.number == number
+        }
+    }
+
     /// Waits until the spool is empty and nothing is being written but what is needed.
     func waitForDelivery(_ seconds: Double = 30, _ sensor: Background) throws {
         try waitUntil(seconds, "delivery of \(waiting); \(sensor.output.suffix(3000))") { waiting.isEmpty }

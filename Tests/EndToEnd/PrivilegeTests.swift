@@ -21,6 +21,7 @@ extension EndToEnd {
             let sensor = try lab.startSensor(["SENSOR_USER": "nobody"])
             try lab.sendPackets(1000, perSecond: 2000)
             #expect(uids(lab) == ["Uid:\t65534\t65534\t65534\t65534"])
+            try lab.waitForLast(999, sensor)
             sensor.end(SIGTERM)
             #expect(sensor.output.contains("Set uid to user 65534 succeeded"))
             #expect(!sensor.output.contains("CRIT"))
@@ -53,6 +54,7 @@ extension EndToEnd {
             let sensor = try Background(restricted + [binary, "run"], environment: lab.environment(), log: lab.root + "/sensor.log")
             try waitUntil(20, "capturing; \(sensor.output)") { sensor.output.contains("capturing on ") }
             try lab.sendPackets(1000, perSecond: 2000)
+            try lab.waitForLast(999, sensor)
             sensor.end(SIGTERM)
             #expect(!sensor.output.contains("CRIT"))
             let box = try DropBoxContents(lab.drop)
