@@ -31,30 +31,19 @@ public struct Account: Sendable, Equatable {
         try checked("become user \(name)") { Int(sensor_become_user(uid, gid)) }
     }
 
-    /// Gives `path` and, in a directory, everything below it to this user; links are not followed.
-    public func own(_ path: String) throws(SystemError) {
-        let directory: Directory
-        do { directory = try Directory(path) } catch {
-            if error.code == ENOENT { return }
-            if error.code == ENOTDIR {
-                try checked("chown \(path)") { unsafe Int(lchown(path, uid, gid)) }
-                return
-            }
-            throw error
+    /// Gives one name in `directory` to this user, and what a directory of that name holds; links are not followed.
+    public func own(_ name: String, in directory: borrowing Directory) throws(SystemError) {
+        guard let status = try directory.status(name) else { return }
+        if status.isDirectory {
+            let inner = try Directory("\(directory.path)/\(name)")
+            for each in try inner.names() { try own(each, in: inner) }
         }
-        try own(directory)
+        if status.owner == uid { return }
+        try checked("chown \(directory.path)/\(name)") { unsafe Int(fchownat(directory.number, name, uid, gid, AT_SYMLINK_NOFOLLOW)) }
     }
 
-    private func own(_ directory: borrowing Directory) throws(SystemError) {
-        for name in try directory.names() {
-            guard let status = try directory.status(name) else { continue }
-            if status.isDirectory { try own(try Directory("\(directory.path)/\(name)")) }
-            if status.owner != uid {
-                try checked("chown \(directory.path)/\(name)") {
-                    unsafe Int(fchownat(directory.number, name, uid, gid, AT_SYMLINK_NOFOLLOW))
-                }
-            }
-        }
-        if try directory.status(".")?.owner != uid { try checked("chown \(directory.path)") { Int(fchown(directory.number, uid, gid)) } }
+    /// Gives the directory itself, and nothing in it.
+    public func own(_ directory: borrowing Directory) throws(SystemError) {
+        try checked("chown \(directory.path)") { Int(fchown(directory.number, uid, gid)) }
     }
 }

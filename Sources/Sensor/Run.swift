@@ -25,7 +25,7 @@ struct Run: ParsableCommand {
         do {
             let account = try RunAccount.choose(settings)
             let data = try DataDirectory(settings.dataDirectory)
-            if let account, account.uid != 0, geteuid() == 0 { try account.own(data.path) }
+            if let account, account.uid != 0 { try data.give(to: account) }
             var change = Event?.none
             if let account { change = try RunAccount.enter(account) }
             let lock = try data.lock(patience: Self.leftovers)

@@ -1,5 +1,5 @@
 import Glibc
-import Linux
+public import Linux
 
 /// Why a data directory cannot be used: one line.
 public struct DataDirectoryProblem: Error, CustomStringConvertible, Sendable {
@@ -30,6 +30,19 @@ public struct DataDirectory: ~Copyable {
         do { self.directory = try Directory(path, create: true) } catch {
             throw DataDirectoryProblem("SENSOR_DATA_DIR='\(path)' cannot be used: \(error); expected a directory that this user may write")
         }
+    }
+
+    /// Gives everything that is the sensor's to the user it will be, and nothing else that may lie there: somebody
+    /// may have named their home.
+    public func give(to account: Account) throws(DataDirectoryProblem) {
+        do {
+            let status = try directory.status(".")
+            let isForAll = (status?.mode ?? 0) & S_IWOTH != 0
+            if status?.owner != account.uid, !isForAll { try account.own(directory) }
+            for name in ["id_ed25519", "id_ed25519.pub", "known_hosts", "name", "lock", "state", "spool"] {
+                try account.own(name, in: directory)
+            }
+        } catch { throw Self.problem(error, path) }
     }
 
     /// Makes spool/ and state/ and checks the format. A newer one is refused: what it means is unknown here.

@@ -18,6 +18,7 @@ extension EndToEnd {
             let lab = try Lab()
             try lab.authorize()
             try lab.startServer()
+            try write("not the sensor's", to: lab.data + "/other")
             let sensor = try lab.startSensor(["SENSOR_USER": "nobody"])
             try lab.sendPackets(1000, perSecond: 2000)
             #expect(uids(lab) == ["Uid:\t65534\t65534\t65534\t65534"])
@@ -28,6 +29,7 @@ extension EndToEnd {
             let box = try DropBoxContents(lab.drop)
             #expect(box.faults == [])
             #expect(box.check(1000).missing == [])
+            #expect(try Directory(lab.data).status("other")?.owner == 0, "what else lies there is left alone")
             for (name, mode) in [("id_ed25519", 0o600), ("spool", 0o750), ("state", 0o750)] {
                 let status = try #require(try Directory(lab.data).status(name))
                 #expect(status.owner == 65534 && status.mode & 0o7777 == mode, "\(name)")
