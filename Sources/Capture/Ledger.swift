@@ -2,18 +2,6 @@ import Glibc
 import Linux
 import Spool
 
-/// What must outlive a capture program: the next sequence number, and what it was doing when it ended.
-struct InterfaceState: Codable, Sendable, Equatable {
-    enum Activity: String, Codable, Sendable {
-        case capturing, stopped, killed
-        case interfaceGone = "interface gone"
-    }
-    var next: UInt64
-    var activity: Activity?
-    /// Since when nothing has been recorded, or the last moment known to be recorded.
-    var at: String?
-}
-
 /// The state directory's files of one interface.
 struct Ledger: ~Copyable, Sendable {
     private let directory: Directory
@@ -24,7 +12,7 @@ struct Ledger: ~Copyable, Sendable {
         self.interface = SpoolName.escape(interface)
     }
 
-    private var file: String { "capture-\(interface).json" }
+    private var file: String { InterfaceState.file(of: interface) }
     func state() -> InterfaceState? { JSONFile.read(InterfaceState.self, file, in: directory) }
     func setNext(_ next: UInt64) throws(SystemError) {
         var now = state() ?? InterfaceState(next: next)

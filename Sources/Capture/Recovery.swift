@@ -100,6 +100,11 @@ public enum OrphanedFiles {
                 events.append(recovered.event)
             }
         }
+        let stateDirectory = try Directory(state)
+        for escaped in try InterfaceState.capturing(in: stateDirectory) where !kept.contains(escaped) {
+            let ledger = Ledger(try Directory(state), interface: SpoolName.unescape(escaped))
+            if let at = ledger.state()?.at { try ledger.setActivity(.killed, at: at) }
+        }
         return events
     }
 }

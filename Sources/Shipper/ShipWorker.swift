@@ -169,11 +169,16 @@ public struct ShipWorker: ~Copyable {
     /// At a stop: capture is finishing its last file, which should not wait for the next start.
     private mutating func awaitLastFiles() throws(ShipFault) {
         let end = MonotonicTime.now() + Self.lastFiles
-        while watch.isBeingWritten(), .now() < end {
-            try stop.wait(watch.descriptor, until: min(end, .now() + 0.05))
+        while options.isSupervised, captureIsEnding, .now() < end {
+            try stop.wait(watch.descriptor, until: min(end, .now() + 0.02))
             if watch.hear() { break }
         }
         if try pending().isEmpty { throw .stopped }
+    }
+
+    private var captureIsEnding: Bool {
+        guard let state = try? Directory(options.state), let capturing = try? InterfaceState.capturing(in: state) else { return false }
+        return !capturing.isEmpty
     }
 
     /// A fault: said when it is a new one, then time.

@@ -86,9 +86,4 @@ struct SpoolWatch: ~Copyable {
         nextLook = min(nextLook ?? look, look)
         return false
     }
-
-    /// True while capture still has a file open.
-    func isBeingWritten() -> Bool {
-        ((try? spool.names()) ?? []).contains { SpoolName.ofPart($0) != nil }
-    }
 }

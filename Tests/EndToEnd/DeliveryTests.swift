@@ -43,6 +43,21 @@ extension EndToEnd {
             )
         }
 
+        @Test("a stop right after the last packet: its file is finished and delivered before the end")
+        func stopDelivers() throws {
+            let lab = try Lab()
+            try lab.authorize()
+            try lab.startServer()
+            for run in 1...4 {
+                let sensor = try lab.startSensor()
+                try lab.sendPackets(100, perSecond: 2000)
+                let ended = sensor.end(SIGTERM)
+                #expect(ended.status == .code(0))
+                #expect(lab.waiting == [], "run \(run): \(sensor.output)")
+                #expect(try DropBoxContents(lab.drop).numbers.count == 100 * run)
+            }
+        }
+
         @Test("the lines are supervisord's, the key block comes first")
         func lines() throws {
             let lab = try Lab()
