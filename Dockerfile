@@ -11,7 +11,8 @@ FROM docker.io/library/debian:trixie-slim
 # libpcap and libssh2 are Debian's, so that its security updates reach them. The capability is permitted but not
 # effective (+p): with +e not even `print-key` would start where NET_RAW is out of reach.
 COPY --from=build /sensor /usr/bin/sensor
-RUN apt-get update -q \
+RUN export DEBIAN_FRONTEND=noninteractive \
+    && apt-get update -q \
     && apt-get install -yq --no-install-recommends libpcap0.8t64 libssh2-1t64 tzdata libcap2-bin \
     && setcap cap_net_raw+p /usr/bin/sensor \
     && apt-get purge -yq --autoremove libcap2-bin \
