@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,4 +174,10 @@ int sensor_interface(const char *name, uint32_t *flags, char *driver) {
     close(query);
     errno = saved;
     return result;
+}
+
+int sensor_is_mount_root(int directory) {
+    struct statx status;
+    if (statx(directory, "", AT_EMPTY_PATH, 0, &status) < 0) return 0;
+    return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }

@@ -68,7 +68,7 @@ enum BudgetKeeper {
 
     /// nil where the shipper holds the file, or it is gone.
     private static func drop(_ name: SpoolName, _ size: Int64, in spool: borrowing Directory) -> Drop? {
-        guard let file = try? spool.open(name.pcap, flags: O_RDONLY), flock(file.number, LOCK_EX | LOCK_NB) == 0,
+        guard let file = try? spool.open(name.pcap, flags: O_RDONLY | O_NONBLOCK), flock(file.number, LOCK_EX | LOCK_NB) == 0,
             (try? spool.rename(name.pcap, to: SpoolName.dropped(of: name.pcap))) != nil
         else { return nil }
         return told(name, size, in: spool)

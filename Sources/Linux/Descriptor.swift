@@ -148,6 +148,23 @@ public struct Directory: ~Copyable, Sendable {
     }
     public func sync() throws(SystemError) { try descriptor.sync() }
 
+    /// A disk, or a directory bound here, is mounted on it.
+    public var isMountRoot: Bool { sensor_is_mount_root(number) != 0 }
+
+    /// Whether this is `other`, or lies below it, by whatever names and mounts.
+    public func isWithin(_ other: borrowing Directory) throws(SystemError) -> Bool {
+        let wanted = try other.status(".")
+        var here = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY)
+        while true {
+            let status = try here.status()
+            if status.device == wanted?.device, status.inode == wanted?.inode { return true }
+            let above = try Descriptor.open("..", in: here.number, flags: O_RDONLY | O_DIRECTORY)
+            let next = try above.status()
+            if next.device == status.device, next.inode == status.inode { return false }
+            here = above
+        }
+    }
+
     /// All names but `.` and `..`, in no order.
     public func names() throws(SystemError) -> [String] {
         // A descriptor of its own: fdopendir takes it over, and its position is not shared with ours.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Capture
 import Glibc
 import Keygen
+import Linux
 import Settings
 import Shipper
 
@@ -20,7 +21,8 @@ enum Environment {
 
     /// All settings, with `override` applied; ends with 78 and a line for each that is wrong.
     static func settings(
-        warn: Bool, override: (inout Settings) throws(SettingProblem) -> Void = { (_: inout Settings) throws(SettingProblem) in }
+        warn: Bool, keyFlag: Bool = false,
+        override: (inout Settings) throws(SettingProblem) -> Void = { (_: inout Settings) throws(SettingProblem) in }
     ) throws -> Settings {
         var loaded = Settings.load(all())
         do { try override(&loaded.settings) } catch { loaded.problems.append(error) }
@@ -29,7 +31,10 @@ enum Environment {
         }
         if let file = loaded.settings.arguments.identityFile {
             do { _ = try KeyPair.inspect(path: expand(file), rsaUsable: SSHLibrary.signsRSAWithSHA2) } catch {
-                loaded.problems.append(SettingProblem("SCP_ARGUMENTS", "-i \(file)", "a usable private key: \(error)"))
+                loaded.problems.append(
+                    keyFlag
+                        ? SettingProblem("--key", file, "a usable private key: \(error)")
+                        : SettingProblem("SCP_ARGUMENTS", "-i \(file)", "a usable private key: \(error)"))
             }
         }
         if case .directory(let path)? = loaded.settings.target, let spool = overlap(path, with: loaded.settings.dataDirectory + "/spool") {
@@ -42,15 +47,12 @@ enum Environment {
         return loaded.settings
     }
 
-    /// The spool's path when `path` is it, or lies inside it.
+    /// The spool's path when `path` is it, or lies inside it: by names, links and mounts.
     static func overlap(_ path: String, with spool: String) -> String? {
-        guard let inside = real(path), let outside = real(spool) else { return nil }
-        return inside == outside || inside.hasPrefix(outside + "/") ? outside : nil
-    }
-    private static func real(_ path: String) -> String? {
-        guard let text = unsafe realpath(path, nil) else { return nil }
-        defer { unsafe free(text) }
-        return unsafe String(cString: text)
+        guard let inside = try? Directory(path), let outside = try? Directory(spool), (try? inside.isWithin(outside)) == true else {
+            return nil
+        }
+        return spool
     }
 
     /// `~/` as ssh takes it.

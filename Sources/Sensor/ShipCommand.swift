@@ -1,6 +1,7 @@
 import ArgumentParser
 import Events
 import Glibc
+import Linux
 import Settings
 import Shipper
 
@@ -18,7 +19,8 @@ struct ShipCommand: ParsableCommand {
     @Flag(help: .hidden) var supervised = false
 
     func run() throws {
-        let settings = try Environment.settings(warn: !supervised) { (settings: inout Settings) throws(SettingProblem) in
+        let settings = try Environment.settings(warn: !supervised, keyFlag: key != nil) {
+            (settings: inout Settings) throws(SettingProblem) in
             if let target { try settings.set("SCP_TARGET", target, flag: "--target") }
             if let arguments { try settings.set("SCP_ARGUMENTS", arguments, flag: "--arguments") }
             if let rate { try settings.set("SCP_RATE", rate, flag: "--rate") }
@@ -28,6 +30,10 @@ struct ShipCommand: ParsableCommand {
             }
         }
         guard let target = settings.target else { throw Environment.missingTarget() }
+        if let spool, (try? Directory(spool)) == nil {
+            complain("--spool='\(spool)' is wrong: expected a directory that can be read")
+            throw ExitCode(ExitStatus.failed)
+        }
         let place = try Place(settings, directory: spool)
         let data = settings.dataDirectory
         var options = ShipOptions(

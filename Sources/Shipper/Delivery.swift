@@ -83,46 +83,92 @@ struct Delivery: ~Copyable {
             entry = JournalEntry(file: file, status: before, target: target, random: Self.random())
             try journal.set(file, entry)
         }
-        let wasRenaming = entry.phase == .renaming
         let facts = JSONFile.read(CaptureFacts.self, SpoolName.meta(of: file), in: spool)
-        if !wasRenaming {
-            let digest = try upload(file, pcap.file.number, size: before.size, &entry, to: &box)
-            guard let after = try? pcap.file.status(), after.size == before.size, after.modified == before.modified else {
+        do {
+            try send(file, pcap.file, before, &entry, facts, to: &box)
+            try rename(file, before, &entry, to: &box)
+        } catch {
+            // What is known to have arrived stays known; the rest begins anew under other names.
+            if error == .temporaryGone {
+                var anew = JournalEntry(file: file, status: before, target: target, random: Self.random())
+                anew.isManifestDone = entry.isManifestDone
+                try journal.set(file, anew)
+            }
+            throw error
+        }
+        try box.touch(file)
+        try forget(file, before)
+        return Report(bytes: before.size, packets: facts?.written, seconds: MonotonicTime.now() - began)
+    }
+
+    /// Everything to the target under temporary names.
+    private mutating func send<Box: DropBox & ~Copyable>(
+        _ file: String, _ pcap: borrowing Descriptor, _ before: FileStatus, _ entry: inout JournalEntry, _ facts: CaptureFacts?,
+        to box: inout Box
+    ) throws(ShipFault) {
+        switch entry.phase {
+        case .renaming: return
+        case .uploaded:
+            // Long ago, perhaps: somebody may have cleaned up there.
+            guard try box.status(of: entry.temporary)?.size == before.size else { throw .temporaryGone }
+            if !entry.isManifestDone, try box.status(of: entry.manifestTemporary) == nil { throw .temporaryGone }
+        case .uploading:
+            let digest = try upload(file, pcap.number, size: before.size, &entry, to: &box)
+            guard let after = try? pcap.status(), after.size == before.size, after.modified == before.modified else {
                 journal.forget(file)
                 throw ShipFault(.file, "\(file) changed while it was being sent; it is sent again when it rests")
             }
             try makeManifest(of: file, size: before.size, digest: digest, facts: facts)
-            try uploadManifest(of: file, as: entry.manifestTemporary, to: &box)
-            entry.phase = .renaming
-            try journal.set(file, entry)
+            if !entry.isManifestDone { try uploadManifest(of: file, as: entry.manifestTemporary, to: &box) }
         }
+    }
+
+    /// The final names, manifest first.
+    private mutating func rename<Box: DropBox & ~Copyable>(
+        _ file: String, _ before: FileStatus, _ entry: inout JournalEntry, to box: inout Box
+    ) throws(ShipFault) {
         guard let manifest = try read(SpoolName.manifest(of: file)), let said = JSONFile.decode(Manifest.self, from: manifest) else {
             journal.forget(file)
             throw ShipFault(.file, "manifest of \(file) is gone from the spool; it is sent again")
         }
+        let mayBeDone = entry.phase == .renaming
+        entry.phase = .renaming
+        try journal.set(file, entry)
         do {
-            try settle(
-                SpoolName.manifest(of: file), from: entry.manifestTemporary, size: Int64(manifest.count),
-                sha256: FileDigest.hex(FileDigest.of(manifest)), mayBeDone: wasRenaming, to: &box)
-            try settle(file, from: entry.temporary, size: before.size, sha256: said.sha256, mayBeDone: wasRenaming, to: &box)
+            if !entry.isManifestDone {
+                try settle(
+                    SpoolName.manifest(of: file), from: entry.manifestTemporary, size: Int64(manifest.count),
+                    sha256: FileDigest.hex(FileDigest.of(manifest)), mayBeDone: mayBeDone, to: &box)
+                entry.isManifestDone = true
+            }
+            try settle(file, from: entry.temporary, size: before.size, sha256: said.sha256, mayBeDone: mayBeDone, to: &box)
         } catch {
-            if error == Self.temporaryGone { journal.forget(file) }
+            // A definite answer: no rename is under way any more, and a missing temporary will mean nothing.
+            if error.kind == .file || error.kind == .operators {
+                entry.phase = .uploaded
+                try journal.set(file, entry)
+            }
             throw error
         }
-        try box.touch(file)
-        do {
-            try spool.remove(file)
+    }
+
+    /// The target has it: away with it here, unless another file has taken its name meanwhile.
+    private mutating func forget(_ file: String, _ before: FileStatus) throws(ShipFault) {
+        try ShipFault.here { () throws(SystemError) in
+            if try spool.status(file)?.inode == before.inode {
+                try spool.remove(file)
+                try spool.remove(SpoolName.meta(of: file))
+            }
             try spool.remove(SpoolName.manifest(of: file))
-            try spool.remove(SpoolName.meta(of: file))
             try spool.sync()
-        } catch { throw .local(error) }
+        }
         journal.forget(file)
-        return Report(bytes: before.size, packets: facts?.written, seconds: MonotonicTime.now() - began)
     }
 
     private func claim(_ file: String) throws(ShipFault) -> Claim? {
         do {
-            let pcap = try spool.open(file, flags: O_RDONLY)
+            // A FIFO of that name must not hold up everything.
+            let pcap = try spool.open(file, flags: O_RDONLY | O_NONBLOCK)
             guard flock(pcap.number, LOCK_EX | LOCK_NB) == 0 else { return nil }
             let status = try pcap.status()
             // Between the listing and the lock the budget may have taken it.
@@ -215,6 +261,8 @@ struct Delivery: ~Copyable {
     /// Made once; what has left this machine is never said differently.
     private func makeManifest(of file: String, size: Int64, digest: [UInt8], facts: CaptureFacts?) throws(ShipFault) {
         let name = SpoolName.manifest(of: file)
+        // NAME_MAX less what Directory.replace adds.
+        guard name.utf8.count <= 250 else { throw ShipFault(.file, "\(file) is too long a name to have a manifest beside it: kept here") }
         let hash = FileDigest.hex(digest)
         if let kept = try read(name) {
             guard let said = JSONFile.decode(Manifest.self, from: kept) else {
@@ -231,8 +279,6 @@ struct Delivery: ~Copyable {
 
     // MARK: the final name
 
-    private static let temporaryGone = ShipFault(.passing, "a temporary file vanished at the target: sent again")
-
     /// Gives a whole temporary file its final name, or finds out that it already has it.
     private mutating func settle<Box: DropBox & ~Copyable>(
         _ final: String, from temporary: String, size: Int64, sha256: String, mayBeDone: Bool, to box: inout Box
@@ -240,10 +286,11 @@ struct Delivery: ~Copyable {
         if try box.rename(temporary, to: final) { return }
         let ours = try box.status(of: temporary)
         guard let ours else {
-            // Renamed before a crash, or before an answer was lost; the centre may have taken it since.
+            // Renamed before a crash, or before an answer was lost; the centre may have taken it since. Where the
+            // whole directory is gone nothing is known.
+            if try box.status(of: ".") == nil { throw ShipFault(.operators, "the directory of \(target) is gone") }
             if mayBeDone { return }
-            if try box.status(of: final)?.size == size { return }
-            throw Self.temporaryGone
+            throw .temporaryGone
         }
         guard let there = try box.status(of: final) else {
             throw ShipFault(.operators, "\(target) refuses to rename \(temporary) to \(final)")

@@ -64,7 +64,10 @@ struct DirectoryDropBox: DropBox, ~Copyable {
             lseek(open.number, Int(start), SEEK_SET)
             file = open.release()
             return start
-        } catch { throw fault("make a file", error) }
+        } catch {
+            if (try? directory.status(name)) ?? nil != nil { throw .temporaryGone }
+            throw fault("make a file", error)
+        }
     }
 
     mutating func write(_ source: borrowing UploadSource, count: Int) throws(ShipFault) -> Int {

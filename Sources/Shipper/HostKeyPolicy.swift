@@ -52,8 +52,15 @@ struct HostKeyPolicy {
         let all = [
             "ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-512", "rsa-sha2-256", "ssh-rsa",
         ]
-        if !wanted.isEmpty { return wanted }
         let first = all.filter { known.contains($0) || (known.contains("ssh-rsa") && $0.hasPrefix("rsa-")) }
-        return first + all.filter { !first.contains($0) }
+        let usual = first + all.filter { !first.contains($0) }
+        // ssh_config(5): + adds to the usual ones, - takes away, ^ puts in front, and else the list replaces them.
+        guard let sign = wanted.first?.first, "+-^".contains(sign) else { return wanted.isEmpty ? usual : wanted }
+        let named = [String(wanted[0].dropFirst())] + wanted.dropFirst()
+        switch sign {
+        case "-": return usual.filter { !named.contains($0) }
+        case "^": return named + usual.filter { !named.contains($0) }
+        default: return usual + named.filter { !usual.contains($0) }
+        }
     }
 }

@@ -6,6 +6,8 @@ struct JournalEntry: Codable, Sendable, Equatable {
     enum Phase: String, Codable, Sendable {
         /// Bytes go to the temporary name.
         case uploading
+        /// Everything is there under temporary names, and no rename is under way: one was refused.
+        case uploaded
         /// Everything is there under temporary names; the renames may have happened.
         case renaming
     }
@@ -13,6 +15,8 @@ struct JournalEntry: Codable, Sendable, Equatable {
     var temporary: String
     var manifestTemporary: String
     var phase = Phase.uploading
+    /// The manifest has its final name.
+    var isManifestDone = false
     /// Bytes that a successful fsync at the target covered.
     var safe: Int64 = 0
     /// Where the delivery went: another target is another delivery.

@@ -115,7 +115,10 @@ struct SFTPDropBox: DropBox, ~Copyable {
     // MARK: login
 
     private mutating func handshake(_ options: SSHOptions) throws(ShipFault) {
-        unsafe libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, options.hostKeyPreference.joined(separator: ","))
+        let types = options.hostKeyPreference.joined(separator: ",")
+        guard unsafe libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, types) == 0 else {
+            throw ShipFault(.operators, "HostKeyAlgorithms=\(types) in SCP_ARGUMENTS names no host key type that libssh2 knows")
+        }
         if !options.ciphers.isEmpty {
             let list = options.ciphers.joined(separator: ",")
             for method in [LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC] {
@@ -258,6 +261,7 @@ struct SFTPDropBox: DropBox, ~Copyable {
             status = try open(name, flags: LIBSSH2_FXF_WRITE | LIBSSH2_FXF_TRUNC)
         }
         if status == 0 { return 0 }
+        if try self.status(of: name) != nil { throw .temporaryGone }
         let place = directory.isEmpty ? "the home directory" : "directory \(directory)"
         switch status {
         case LIBSSH2_FX_NO_SUCH_FILE: throw ShipFault(.operators, "\(place) does not exist at \(self.place)")

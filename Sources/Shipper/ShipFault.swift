@@ -22,6 +22,8 @@ public struct ShipFault: Error, Sendable, Equatable, CustomStringConvertible {
         self.description = description
     }
 
+    /// A temporary name at the target is gone, or is somebody else's now: other names, from the start.
+    static let temporaryGone = ShipFault(.passing, "a temporary file vanished at the target or was replaced there: sent again")
     static let stopped = ShipFault(.stopped, "stopped")
     /// Runs what touches local files; their faults become `.local`.
     static func here<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(ShipFault) -> Value {

@@ -59,10 +59,14 @@ public struct ShipWorker: ~Copyable {
     private var delivery: Delivery
     private var schedule = RetrySchedule()
     private var said: ShipFault?
-    private var hasReached = false
+    /// Faults that come by turns are still one line each.
+    private var saidSinceDelivery: Set<String> = []
+    /// The last attempt did not get through to the account.
+    private var isAway = true
     private var saidSync = false
     private var postponed: [String: Postponed] = [:]
     private var waiting = 0
+    private var saidUnreadable: Set<String> = []
 
     public init(_ options: ShipOptions) throws {
         let stop = try StopWatch(isSupervised: options.isSupervised)
@@ -71,9 +75,10 @@ public struct ShipWorker: ~Copyable {
         if options.isSupervised, case .ssh = options.target { sensor_drop_capabilities() }
         let spool = try Directory(options.spool, create: true)
         let state = try Directory(options.state, create: true)
-        let lock = try state.open("ship.lock", flags: O_RDWR | O_CREAT)
+        // On the directory itself, so that it holds whatever state directory the other one uses.
+        let lock = try Descriptor.open(options.spool, flags: O_RDONLY | O_DIRECTORY)
         guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
-            throw ShipFault(.operators, "another shipper works on \(options.spool) (it holds \(options.state)/ship.lock)")
+            throw ShipFault(.operators, "another shipper works on \(options.spool) (it holds a lock on the directory)")
         }
         self.watch = try SpoolWatch(options.spool)
         self.delivery = Delivery(spool: spool, state: state, rate: Self.rate(options), target: Self.label(options), stop: stop)
@@ -120,7 +125,10 @@ public struct ShipWorker: ~Copyable {
                 if queue.isEmpty {
                     if options.once {
                         // What somebody has just put there is still resting; what never rests is left.
-                        guard let look = watch.nextLook, look < patience else { return postponed.isEmpty && watch.nextLook == nil ? 0 : 1 }
+                        guard let look = watch.nextLook, look < patience else {
+                            try delivery.saveJournal()
+                            return postponed.isEmpty && watch.nextLook == nil && watch.unreadable.isEmpty ? 0 : 1
+                        }
                         try stop.wait(until: look)
                         continue
                     }
@@ -147,6 +155,10 @@ public struct ShipWorker: ~Copyable {
     /// Finished files whose time has come.
     private mutating func pending() throws(ShipFault) -> [String] {
         let all = try watch.finished()
+        for name in watch.unreadable where saidUnreadable.insert(name).inserted {
+            let why = "\(name) in the spool is no UTF-8 name: kept here, rename it"
+            log.say(Event(.erro, "file_kept", why, ["file": .text(name), "reason": .text(why), "target": .text(label)]))
+        }
         let names = Set(all)
         postponed = postponed.filter { names.contains($0.key) }
         waiting = all.count
@@ -183,7 +195,7 @@ public struct ShipWorker: ~Copyable {
 
     /// A fault: said when it is a new one, then time.
     private mutating func endure(_ fault: ShipFault) throws(ShipFault) {
-        if said != fault { say(fault) }
+        if saidSinceDelivery.insert(fault.description).inserted { say(fault) }
         said = fault
         if options.once || stop.isStopping { throw .stopped }
         let delay = schedule.delay(after: fault.kind, at: .now(), dice: Double.random(in: 0...1))
@@ -207,7 +219,9 @@ public struct ShipWorker: ~Copyable {
             var box = try DirectoryDropBox(path, stop: stop)
             try drain(&box, socket: -1)
         case .ssh(let ssh):
-            var box = try connect(ssh)
+            let wasAway = isAway
+            isAway = true
+            var box = try connect(ssh, wasAway: wasAway)
             try drain(&box, socket: box.socket.number)
         }
     }
@@ -257,6 +271,7 @@ public struct ShipWorker: ~Copyable {
                     ["target": .text(label), "tries": .number(Int64(schedule.tries))]))
         }
         said = nil
+        saidSinceDelivery = []
         schedule.succeeded()
         let seconds = "\(Int(report.seconds)).\(pad(Int(report.seconds * 10) % 10, 1))"
         log.say(
@@ -291,7 +306,7 @@ public struct ShipWorker: ~Copyable {
 
     // MARK: connecting
 
-    private mutating func connect(_ ssh: SSHTarget) throws(ShipFault) -> SFTPDropBox {
+    private mutating func connect(_ ssh: SSHTarget, wasAway: Bool) throws(ShipFault) -> SFTPDropBox {
         let port = options.arguments.port ?? 22
         let addresses = try Resolver.resolve(ssh.host, port: port, family: options.arguments.addressFamily, stop: stop)
         try announce(addresses, port)
@@ -333,14 +348,14 @@ public struct ShipWorker: ~Copyable {
                         ["host": .text(ssh.host), "fingerprint": .text(key.fingerprint), "type": .text(key.type), "file": .text(file)]))
             }
         }
-        if !hasReached || said != nil {
+        if wasAway {
             log.say(
                 Event(
                     .info, "connected",
                     "connected to \(user)@\(ssh.host) (\(address.text) port \(port)), host key \(seen?.fingerprint ?? "?")",
                     ["target": .text(label), "address": .text(address.text), "fingerprint": .text(seen?.fingerprint ?? "")]))
         }
-        hasReached = true
+        isAway = false
         return box
     }
 

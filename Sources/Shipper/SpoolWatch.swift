@@ -13,6 +13,8 @@ struct SpoolWatch: ~Copyable {
     private let notify: Descriptor
     private var renamedIn: Set<String> = []
     private var seen: [String: (status: FileStatus, at: MonotonicTime)] = [:]
+    /// Names that are no text, with the wrong bytes replaced.
+    private(set) var unreadable: Set<String> = []
     /// When a file that was still changing wants to be looked at again.
     private(set) var nextLook: MonotonicTime?
 
@@ -62,7 +64,10 @@ struct SpoolWatch: ~Copyable {
         seen = seen.filter { names.contains($0.key) }
         let now = MonotonicTime.now()
         var ready: [String] = []
-        for name in names where name.hasSuffix(".pcap") && !name.hasPrefix(".") {
+        unreadable = names.filter {
+            $0.hasSuffix(".pcap") && !$0.hasPrefix(".") && $0.contains("\u{FFFD}") && ((try? spool.status($0)) ?? nil) == nil
+        }
+        for name in names where name.hasSuffix(".pcap") && !name.hasPrefix(".") && !unreadable.contains(name) {
             if SpoolName(name) != nil, names.contains(SpoolName.meta(of: name)) {
                 ready.append(name)
             } else if rests(name, now) {

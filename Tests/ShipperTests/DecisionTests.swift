@@ -151,5 +151,11 @@ import Testing
         #expect(order.count == 7)
         #expect(HostKeyPolicy.preference(known: ["ssh-rsa"], wanted: []).prefix(3) == ["rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"])
         #expect(HostKeyPolicy.preference(known: [], wanted: ["ssh-ed25519"]) == ["ssh-ed25519"])
+        #expect(
+            HostKeyPolicy.preference(known: ["ssh-ed25519"], wanted: ["+ssh-dss"]) == HostKeyPolicy.preference(known: [], wanted: []) + [
+                "ssh-dss"
+            ])
+        #expect(HostKeyPolicy.preference(known: [], wanted: ["^ssh-rsa"]).first == "ssh-rsa")
+        #expect(!HostKeyPolicy.preference(known: [], wanted: ["-ssh-rsa"]).contains("ssh-rsa"))
     }
 }

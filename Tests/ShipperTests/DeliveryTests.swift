@@ -18,6 +18,10 @@ final class MemoryTarget {
     var canSync = true
     /// OpenSSH renames by link and unlink: dies in between at this rename.
     var linkOnly = false
+    /// The directory itself.
+    var isGone = false
+    /// The account may not rename.
+    var refusesRename = false
 
     func step<R>(_ effect: () throws(ShipFault) -> R) throws(ShipFault) -> R {
         calls += 1
@@ -38,6 +42,7 @@ struct MemoryBox: DropBox, ~Copyable {
 
     mutating func status(of name: String) throws(ShipFault) -> TargetStatus? {
         let target = target
+        if name == "." { return target.isGone ? nil : TargetStatus(size: 0, modified: 0, owner: 1) }
         return try target.step { () throws(ShipFault) in
             target.files[name].map { TargetStatus(size: Int64($0.count), modified: Int64($0.reduce(0) { $0 &+ Int($1) }), owner: 1) }
         }
@@ -77,7 +82,7 @@ struct MemoryBox: DropBox, ~Copyable {
     mutating func rename(_ from: String, to: String) throws(ShipFault) -> Bool {
         let target = target
         return try target.step { () throws(ShipFault) -> Bool in
-            guard target.files[to] == nil, let bytes = target.files[from] else { return false }
+            guard !target.refusesRename, !target.isGone, target.files[to] == nil, let bytes = target.files[from] else { return false }
             target.files[to] = bytes
             target.appeared.append(to)
             if target.linkOnly { throw ShipFault(.passing, "server died between link and unlink") }
@@ -213,6 +218,72 @@ final class Scratch {
         target.files[file] = nil
         #expect(try attempt(scratch, target) == nil)
         #expect(target.files[file] == content)
+    }
+
+    @Test("after a refusal nothing at the target means delivered: cleaned temporaries are sent again", arguments: ["conflict", "refused"])
+    func cleanedAfterRefusal(why: String) throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        target.mayRead = false
+        let other = [UInt8](repeating: 7, count: content.count)
+        if why == "conflict" { target.files[file] = other } else { target.refusesRename = true }
+        try scratch.put(file, content)
+        #expect(try attempt(scratch, target) != nil)
+        for _ in 0..<4 {
+            target.files = target.files.filter { !$0.key.hasSuffix(".part") }
+            #expect(try attempt(scratch, target) != nil)
+            #expect(try Directory(scratch.spool).read(file) == content)
+        }
+        #expect(target.files[file] == (why == "conflict" ? other : nil))
+        target.refusesRename = false
+        target.files[file] = nil
+        var tries = 0
+        while try attempt(scratch, target) != nil, tries < 3 { tries += 1 }
+        #expect(target.files[file] == content)
+        #expect(try scratch.names() == [])
+    }
+
+    @Test("where the whole directory is gone after a lost answer, the file is kept")
+    func directoryGone() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        try scratch.put(file, content)
+        let whole = MemoryTarget()
+        let first = try Scratch()
+        try first.put(file, content)
+        _ = try attempt(first, whole)
+        target.failAt = (whole.calls - 1, .before)
+        #expect(try attempt(scratch, target) != nil)
+        target.files = [:]
+        target.isGone = true
+        #expect(try attempt(scratch, target)?.kind == .operators)
+        #expect(try Directory(scratch.spool).read(file) == content)
+    }
+
+    @Test("a file that takes the name during the upload is not removed as delivered")
+    func replacedDuringUpload() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        try scratch.put(file, content)
+        var delivery = try scratch.delivery()
+        let other = [UInt8](repeating: 9, count: 77)
+        delivery.progress = { _ in
+            try? scratch.put("S", other)
+            rename("\(scratch.spool)/S", "\(scratch.spool)/\(self.file)")
+        }
+        var box = MemoryBox(target)
+        _ = try delivery.deliver(file, to: &box)
+        #expect(target.files[file] == content)
+        #expect(try Directory(scratch.spool).read(file) == other)
+    }
+
+    @Test("a FIFO under a file's name holds up nothing")
+    func fifo() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        #expect(mkfifo("\(scratch.spool)/\(file)", 0o600) == 0)
+        #expect(try attempt(scratch, target) == nil)
+        #expect(target.calls == 0)
     }
 
     @Test("the same content under the name counts as delivered where it may be read")
