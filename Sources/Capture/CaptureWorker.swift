@@ -77,7 +77,8 @@ public struct CaptureWorker {
             log.say(recovered.event)
         }
         if blindReason == InterfaceState.Activity.capturing.rawValue { blindReason = InterfaceState.Activity.killed.rawValue }
-        if let since = blindSince { try ledger.setActivity(.init(rawValue: blindReason ?? "") ?? .killed, at: since) }
+        // On a full disk what stands there already begins no later, and recording must not wait for room.
+        if let since = blindSince { try? ledger.setActivity(.init(rawValue: blindReason ?? "") ?? .killed, at: since) }
         let next = max(try Recovery.highestSequence(interface: options.interface, in: spool) + 1, ledger.state()?.next ?? 1)
 
         sensor_raise_net_raw()

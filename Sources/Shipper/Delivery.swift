@@ -51,6 +51,8 @@ struct Delivery: ~Copyable {
         self.target = target
     }
 
+    func keepReserve() { journal.keepReserve() }
+
     /// Ends what a crash left between unlinking a pcap and unlinking what lies beside it.
     mutating func clearDelivered() throws(ShipFault) {
         for file in journal.entries.keys.sorted() {
@@ -163,6 +165,7 @@ struct Delivery: ~Copyable {
             try spool.sync()
         }
         journal.forget(file)
+        journal.keepReserve()
     }
 
     private func claim(_ file: String) throws(ShipFault) -> Claim? {
@@ -274,7 +277,7 @@ struct Delivery: ~Copyable {
             return
         }
         let bytes = JSONFile.encode(Manifest(file: file, size: size, sha256: hash, capture: facts))
-        do { try spool.replace(name, with: bytes) } catch { throw .local(error) }
+        try journal.withRoom { () throws(SystemError) in try spool.replace(name, with: bytes) }
     }
 
     // MARK: the final name

@@ -57,11 +57,16 @@ struct Journal: ~Copyable {
     /// Written at once: what follows relies on it.
     mutating func set(_ file: String, _ entry: JournalEntry) throws(ShipFault) {
         entries[file] = entry
-        do { try JSONFile.write(entries, Self.file, in: state) } catch { throw .local(error) }
+        try save()
     }
     /// Written with the next `set` or `save`: an entry whose file is gone means nothing.
     mutating func forget(_ file: String) { entries[file] = nil }
-    mutating func save() throws(ShipFault) {
-        do { try JSONFile.write(entries, Self.file, in: state) } catch { throw .local(error) }
+    func save() throws(ShipFault) {
+        try withRoom { () throws(SystemError) in try JSONFile.write(entries, Self.file, in: state) }
     }
+    /// For what must be written before a file can leave.
+    func withRoom(_ body: () throws(SystemError) -> Void) throws(ShipFault) {
+        try ShipFault.here { () throws(SystemError) in try Reserve.spend(in: state, body) }
+    }
+    func keepReserve() { Reserve.keep(in: state) }
 }

@@ -119,6 +119,7 @@ public struct ShipWorker: ~Copyable {
     public mutating func run() -> Int32 {
         do throws(ShipFault) {
             try delivery.clearDelivered()
+            delivery.keepReserve()
             let patience = MonotonicTime.now() + Self.resting
             while true {
                 let queue = try pending()
@@ -329,6 +330,7 @@ public struct ShipWorker: ~Copyable {
             isOwnKey: options.arguments.identityFile == nil)
         var seen: SSHPublicKey?
         let log = self.log
+        let state = options.state
         let box = try SFTPDropBox.open(
             connection.takeSocket(), login, directory: ssh.directory, place: "\(ssh.host) port \(port)", stop: stop
         ) {
@@ -338,7 +340,7 @@ public struct ShipWorker: ~Copyable {
             case .accept: return
             case .refuse(let why): throw ShipFault(.operators, why)
             case .learn:
-                try Self.learn(KnownHosts.line(host: ssh.host, port: port, key: key), file)
+                try Self.learn(KnownHosts.line(host: ssh.host, port: port, key: key), file, state: state)
                 let careless = policy.strict == .no
                 log.say(
                     Event(
@@ -375,18 +377,20 @@ public struct ShipWorker: ~Copyable {
         }
     }
 
-    private static func learn(_ line: String, _ file: String) throws(ShipFault) {
+    private static func learn(_ line: String, _ file: String, state: String) throws(ShipFault) {
         do {
-            let open = try Descriptor.open(file, flags: O_RDWR | O_CREAT | O_APPEND, mode: 0o644)
-            var start = ""
-            let size = try open.status().size
-            if size > 0 {
-                var last: UInt8 = 0
-                unsafe pread(open.number, &last, 1, Int(size) - 1)
-                if last != 10 { start = "\n" }
+            try Reserve.spend(in: Directory(state)) { () throws(SystemError) in
+                let open = try Descriptor.open(file, flags: O_RDWR | O_CREAT | O_APPEND, mode: 0o644)
+                var start = ""
+                let size = try open.status().size
+                if size > 0 {
+                    var last: UInt8 = 0
+                    unsafe pread(open.number, &last, 1, Int(size) - 1)
+                    if last != 10 { start = "\n" }
+                }
+                try open.writeAll(Array("\(start)\(line)\n".utf8))
+                try open.sync()
             }
-            try open.writeAll(Array("\(start)\(line)\n".utf8))
-            try open.sync()
         } catch {
             // A key that cannot be kept would be learned again next time, whoever answers then.
             throw ShipFault(.operators, "a new host key cannot be kept, so nothing is sent: \(error)")
@@ -400,7 +404,7 @@ public struct ShipWorker: ~Copyable {
         do {
             let state = try Directory(options.state)
             if JSONFile.read(TargetAddresses.self, TargetAddresses.file, in: state) == now { return }
-            try JSONFile.write(now, TargetAddresses.file, in: state)
+            try Reserve.spend(in: state) { () throws(SystemError) in try JSONFile.write(now, TargetAddresses.file, in: state) }
         } catch { throw .local(error) }
         // At a stop capture has ended, or is about to.
         let end = MonotonicTime.now() + Self.filterPause

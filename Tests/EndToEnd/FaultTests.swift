@@ -109,6 +109,30 @@ extension EndToEnd {
             #expect(lost > 0)
         }
 
+        @Test("a disk that others have filled to the last byte is emptied by delivering")
+        func filledByOthers() throws {
+            let lab = try Lab()
+            try runTool(["mkdir", "-p", lab.data])
+            try runTool(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "tmpfs", lab.data])
+            defer { _ = try? runTool(["umount", "-l", lab.data]) }
+            try lab.authorize()
+            var sensor = try lab.startSensor()
+            try lab.sendPackets(2000, perSecond: 1000, size: 200)
+            usleep(1_300_000)
+            sensor.end(SIGTERM)
+            #expect(lab.waiting.count >= 2)
+            try runTool(["dd", "if=/dev/zero", "of=\(lab.data)/filler", "bs=4k"], mayFail: true)
+            let disk = try Directory(lab.data)
+            #expect(DiskSpace(of: disk.number)?.free == 0)
+            try lab.startServer()
+            sensor = try lab.startSensor(waitForCapture: false)
+            try waitUntil(30, "delivery; \(sensor.output)") { lab.waiting.isEmpty }
+            sensor.end(SIGTERM)
+            let box = try DropBoxContents(lab.drop)
+            #expect(box.faults == [])
+            #expect(box.check(2000).missing == [])
+        }
+
         @Test("a budget drops the oldest, counts them, and leaves a gap record; the newest stays")
         func budget() throws {
             let lab = try Lab()
