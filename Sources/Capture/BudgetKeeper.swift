@@ -92,6 +92,12 @@ enum BudgetKeeper {
             "\(String(d[0..<4]))-\(String(d[4..<6]))-\(String(d[6..<8]))T\(String(d[9..<11])):\(String(d[11..<13])):\(String(d[13..<15])).000000Z"
     }
 
+    /// Gives its room back; the name stays.
+    static func empty(_ drop: Drop, in spool: borrowing Directory) {
+        guard let file = try? spool.open(SpoolName.dropped(of: drop.file), flags: O_WRONLY | O_NONBLOCK) else { return }
+        try? file.truncate(to: 0)
+    }
+
     /// When its gap is down.
     static func forget(_ drop: Drop, in spool: borrowing Directory) {
         _ = try? spool.remove(SpoolName.meta(of: drop.file))

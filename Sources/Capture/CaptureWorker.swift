@@ -68,10 +68,17 @@ public struct CaptureWorker {
                 }))
         unsafe inotify_add_watch(watch.number, options.state, UInt32(IN_MOVED_TO))
 
+        guard let claim = try ledger.claim() else {
+            throw PcapError(kind: .other, description: "another program records \(options.interface) into \(options.spool)")
+        }
+        defer { _ = claim.number }
         let before = ledger.state()
         var blindSince = before?.at
         var blindReason = before?.activity?.rawValue
-        for recovered in try Recovery.finishOpenFiles(interface: options.interface, series: options.series, in: spool, ledger: ledger) {
+        let (recoveries, troubles) = try Recovery.finishOpenFiles(
+            interface: options.interface, series: options.series, in: spool, ledger: ledger)
+        for trouble in troubles { log.say(trouble) }
+        for recovered in recoveries {
             blindSince = recovered.last
             blindReason = InterfaceState.Activity.killed.rawValue
             log.say(recovered.event)
@@ -128,12 +135,13 @@ public struct CaptureWorker {
                 sensor: options.sensor, interface: options.interface, series: options.series, linktype: handle.linktype,
                 snaplen: snaplen, filter: options.filter, budget: options.budget), log: log)
         finisher.start()
+        finisher.post(.opened(nextSequence: next))
         if let since = blindSince { finisher.post(.gap(Gap(from: since, to: now, reason: blindReason ?? "unknown", lost: nil))) }
         finisher.post(.activity(.capturing, at: now))
-        var writer = PacketWriter(
+        var writer = unsafe PacketWriter(
             spool: spool, rule: RotationRule(seconds: Int64(options.seconds), bytes: options.bytes), finisher: finisher,
             sensor: options.sensor, interface: options.interface, linktype: handle.linktype, snaplen: snaplen,
-            nextSequence: next, limit: options.count ?? .max)
+            nextSequence: next, limit: options.count ?? .max, counters: handle.pointer)
         writer.excluded = excluded
 
         var exitCode: Int32 = 0

@@ -34,6 +34,7 @@ final class Finisher: Sendable {
     private let log: WorkerLog
     private let thread = Mutex<pthread_t?>(nil)
     private let failures = Atomic<Int>(0)
+    private let nextSequence = Atomic<UInt64>(1)
     /// Files whose final name could not be given yet; only the thread changes it.
     private let unfinished = Mutex<[EndedFile]>([])
 
@@ -83,9 +84,13 @@ final class Finisher: Sendable {
                 return jobs
             }) {
                 switch job {
-                case .opened(let next): attempt("state") { () throws(SystemError) in try ledger.setNext(next) }
+                case .opened(let next):
+                    nextSequence.store(next, ordering: .relaxed)
+                    attempt("state") { () throws(SystemError) in try ledger.setNext(next) }
                 case .activity(let activity, let at):
-                    attempt("state") { () throws(SystemError) in try ledger.setActivity(activity, at: at) }
+                    attempt("state") { () throws(SystemError) in
+                        try ledger.setActivity(activity, at: at, next: nextSequence.load(ordering: .relaxed))
+                    }
                 case .gap(let gap): attempt("gap") { () throws(SystemError) in try ledger.addGap(gap) }
                 case .finish(let file): finish(file)
                 case .keepBudget:
@@ -152,7 +157,9 @@ final class Finisher: Sendable {
                         "file": .text(file.name.pcap), "packets": .number(Int64(counts.written)),
                         "bytes": .number(file.bytes), "dropped": .number(Int64(dropped)),
                     ]))
-            attempt("state") { () throws(SystemError) in try ledger.setActivity(.capturing, at: told.last ?? told.opened) }
+            attempt("state") { () throws(SystemError) in
+                try ledger.setActivity(.capturing, at: told.last ?? told.opened, next: nextSequence.load(ordering: .relaxed))
+            }
         case .failure(let error):
             unfinished.withLock { $0.append(file) }
             if !isAgain {
@@ -179,9 +186,13 @@ final class Finisher: Sendable {
                     .warn, "dropped",
                     "dropped \(drop.file) to keep the spool's budget: packets=\(lost.map(String.init) ?? "?") bytes=\(drop.bytes)",
                     ["file": .text(drop.file), "packets": lost.map { .number(Int64($0)) } ?? .none, "bytes": .number(drop.bytes)]))
-            attempt("gap") { () throws(SystemError) in try ledger.addGap(drop.gap, interface: drop.interface) }
-            for gap in drop.carried { attempt("gap") { () throws(SystemError) in try ledger.addGap(gap, interface: drop.interface) } }
-            BudgetKeeper.forget(drop, in: spool)
+            // On a full disk the gap finds room where the packets were. What cannot be told now is told again later:
+            // the name and the facts stay until then.
+            BudgetKeeper.empty(drop, in: spool)
+            attempt("gap") { () throws(SystemError) in
+                for gap in [drop.gap] + drop.carried { try ledger.addGap(gap, interface: drop.interface) }
+                BudgetKeeper.forget(drop, in: spool)
+            }
         }
     }
 }

@@ -19,11 +19,21 @@ struct Ledger: ~Copyable, Sendable {
         now.next = max(next, now.next)
         try JSONFile.write(now, file, in: directory)
     }
-    func setActivity(_ activity: InterfaceState.Activity, at: String) throws(SystemError) {
+    /// `next` is what is known of the sequence, should an earlier write of it have failed.
+    func setActivity(_ activity: InterfaceState.Activity, at: String, next: UInt64 = 1) throws(SystemError) {
         var now = state() ?? InterfaceState(next: 1)
+        now.next = max(now.next, next)
         now.activity = activity
         now.at = at
         try JSONFile.write(now, file, in: directory)
+    }
+
+    /// Held as long as the descriptor is open: one program for each interface and directory. nil where there is
+    /// another.
+    func claim() throws(SystemError) -> Descriptor? {
+        let file = try directory.open("capture-\(interface).lock", flags: O_RDWR | O_CREAT)
+        if flock(file.number, LOCK_EX | LOCK_NB) != 0 { return nil }
+        return file
     }
 
     private func prefix(_ interface: String) -> String { "gap-\(interface)@" }  // no escaped name holds an @

@@ -54,6 +54,8 @@ struct PacketWriter: ~Copyable {
     private(set) var totalLost: UInt64 = 0
     private var nextSequence: UInt64
     private let limit: UInt64
+    /// Whose counters stand in each file; borrowed, the handle outlives the writer.
+    private let counters: OpaquePointer
     /// Set while the disk takes nothing: packets are counted as lost until the next try.
     private(set) var refusal: String?
     private var received = WrappingCounter()
@@ -67,7 +69,7 @@ struct PacketWriter: ~Copyable {
 
     init(
         spool: consuming Directory, rule: RotationRule, finisher: Finisher, sensor: String, interface: String,
-        linktype: Int32, snaplen: Int32, nextSequence: UInt64, limit: UInt64
+        linktype: Int32, snaplen: Int32, nextSequence: UInt64, limit: UInt64, counters: OpaquePointer
     ) {
         self.spool = spool
         self.rule = rule
@@ -78,6 +80,7 @@ struct PacketWriter: ~Copyable {
         unsafe self.buffer = .allocate(byteCount: Self.capacity, alignment: Self.alignment)
         self.nextSequence = nextSequence
         self.limit = limit
+        unsafe self.counters = counters
     }
     deinit { unsafe buffer.deallocate() }
 
@@ -226,6 +229,8 @@ struct PacketWriter: ~Copyable {
     mutating func finish() {
         guard descriptor >= 0, let name else { return }
         flush()
+        var stat = pcap_stat()
+        if unsafe pcap_stats(counters, &stat) == 0 { account(stat) }
         counts.kernelReceived = received.total - receivedBefore
         counts.kernelDropped = dropped.total - droppedBefore
         counts.interfaceDropped = interfaceDropped.total - interfaceDroppedBefore

@@ -103,6 +103,9 @@ public enum PcapFilter {
             })
     }
 
+    /// A name that has no address now may have one later; nothing is wrong with the filter.
+    public static func mayPass(_ words: String) -> Bool { words.hasPrefix("unknown host") }
+
     /// Compiles without an interface. nil where the text is right for Ethernet or, failing that, for
     /// interfaces without a link header; else libpcap's message.
     public static func problem(in text: String) -> String? {

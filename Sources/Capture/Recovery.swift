@@ -23,51 +23,65 @@ enum Recovery {
     /// Finishes each open file of the interface: cut at its last whole record, or removed where it holds none.
     static func finishOpenFiles(
         interface: String, series: String, in spool: borrowing Directory, ledger: borrowing Ledger
-    ) throws(SystemError) -> [Recovered] {
+    ) throws(SystemError) -> (done: [Recovered], troubles: [Event]) {
         var done: [Recovered] = []
+        var troubles: [Event] = []
         let parts = try spool.names().compactMap { SpoolName.ofPart($0) }
             .filter { $0.interface == SpoolName.escape(interface) }.sorted { $0.sequence < $1.sequence }
         for name in parts {
-            let file = try spool.open(name.part, flags: O_RDWR)
-            let status = try file.status()
-            let size = status.size
-            // Where a file system cannot rename without replacing, the name is linked, then unlinked; a crash
-            // between leaves both, and the rename below would fail at every start.
-            if let final = try spool.status(name.pcap), final.inode == status.inode, final.device == status.device {
-                try spool.remove(name.part)
-                continue
+            do {
+                if let one = try finish(name, interface: interface, series: series, in: spool, ledger: ledger) { done.append(one) }
+            } catch {
+                // One that cannot be finished must not keep anything from being recorded.
+                let why = "cannot recover \(name.part): \(error); it stays and is tried again at the next start"
+                troubles.append(Event(.erro, "recovery_failed", why, ["file": .text(name.part), "reason": .text("\(error)")]))
             }
-            var scanner = PcapScanner()
-            while !scanner.isEnded {
-                let bytes = try file.read(1 << 20)
-                if bytes.isEmpty { break }
-                scanner.take(bytes)
-            }
-            guard scanner.packets > 0, let first = scanner.first, let last = scanner.last else {
-                try spool.remove(name.part)
-                continue
-            }
-            try file.truncate(to: scanner.wholeBytes)
-            try file.sync()
-            var facts = CaptureFacts(
-                sensor: name.sensor, interface: interface, series: series, sequence: name.sequence,
-                linktype: scanner.linktype, snaplen: scanner.snaplen, opened: WallTime(microseconds: first).iso)
-            facts.first = WallTime(microseconds: first).iso
-            facts.last = WallTime(microseconds: last).iso
-            facts.written = scanner.packets
-            facts.recovered = true
-            let gaps = ledger.gaps()
-            facts.gaps = gaps.map(\.gap)
-            try JSONFile.write(facts, name.meta, in: spool)
-            try spool.rename(name.part, to: name.pcap)
-            try spool.sync()
-            for gap in gaps { ledger.removeGap(gap.file) }
-            done.append(
-                Recovered(
-                    name: name, packets: scanner.packets, bytes: scanner.wholeBytes, cut: size - scanner.wholeBytes,
-                    last: WallTime(microseconds: last).iso))
         }
-        return done
+        return (done, troubles)
+    }
+
+    /// nil where there was nothing in it.
+    private static func finish(
+        _ name: SpoolName, interface: String, series: String, in spool: borrowing Directory, ledger: borrowing Ledger
+    ) throws(SystemError) -> Recovered? {
+        let file = try spool.open(name.part, flags: O_RDWR | O_NONBLOCK)
+        let status = try file.status()
+        let size = status.size
+        guard status.isRegular else { throw SystemError("open \(name.part): no regular file", code: EINVAL) }
+        // Where a file system cannot rename without replacing, the name is linked, then unlinked; a crash
+        // between leaves both, and the rename below would fail at every start.
+        if let final = try spool.status(name.pcap), final.inode == status.inode, final.device == status.device {
+            try spool.remove(name.part)
+            return nil
+        }
+        var scanner = PcapScanner()
+        while !scanner.isEnded {
+            let bytes = try file.read(1 << 20)
+            if bytes.isEmpty { break }
+            scanner.take(bytes)
+        }
+        guard scanner.packets > 0, let first = scanner.first, let last = scanner.last else {
+            try spool.remove(name.part)
+            return nil
+        }
+        try file.truncate(to: scanner.wholeBytes)
+        try file.sync()
+        var facts = CaptureFacts(
+            sensor: name.sensor, interface: interface, series: series, sequence: name.sequence,
+            linktype: scanner.linktype, snaplen: scanner.snaplen, opened: WallTime(microseconds: first).iso)
+        facts.first = WallTime(microseconds: first).iso
+        facts.last = WallTime(microseconds: last).iso
+        facts.written = scanner.packets
+        facts.recovered = true
+        let gaps = ledger.gaps()
+        facts.gaps = gaps.map(\.gap)
+        try JSONFile.write(facts, name.meta, in: spool)
+        try spool.rename(name.part, to: name.pcap)
+        try spool.sync()
+        for gap in gaps { ledger.removeGap(gap.file) }
+        return Recovered(
+            name: name, packets: scanner.packets, bytes: scanner.wholeBytes, cut: size - scanner.wholeBytes,
+            last: WallTime(microseconds: last).iso)
     }
 
     /// The highest number any name of the interface in the spool carries.
@@ -95,15 +109,17 @@ public enum OrphanedFiles {
         for escaped in left.sorted() {
             let interface = SpoolName.unescape(escaped)
             let ledger = Ledger(try Directory(state, create: true), interface: interface)
-            for recovered in try Recovery.finishOpenFiles(interface: interface, series: series, in: spool, ledger: ledger) {
-                try ledger.setActivity(.killed, at: recovered.last)
+            let (done, troubles) = try Recovery.finishOpenFiles(interface: interface, series: series, in: spool, ledger: ledger)
+            events += troubles
+            for recovered in done {
+                try? ledger.setActivity(.killed, at: recovered.last)
                 events.append(recovered.event)
             }
         }
         let stateDirectory = try Directory(state)
         for escaped in try InterfaceState.capturing(in: stateDirectory) where !kept.contains(escaped) {
             let ledger = Ledger(try Directory(state), interface: SpoolName.unescape(escaped))
-            if let at = ledger.state()?.at { try ledger.setActivity(.killed, at: at) }
+            if let at = ledger.state()?.at { try? ledger.setActivity(.killed, at: at) }
         }
         return events
     }

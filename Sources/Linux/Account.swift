@@ -38,7 +38,8 @@ public struct Account: Sendable, Equatable {
             let inner = try Directory("\(directory.path)/\(name)")
             for each in try inner.names() { try own(each, in: inner) }
         }
-        if status.owner == uid { return }
+        // A second name of a file may lie anywhere, and be anybody's.
+        if status.owner == uid || !status.isDirectory && status.links > 1 { return }
         try checked("chown \(directory.path)/\(name)") { unsafe Int(fchownat(directory.number, name, uid, gid, AT_SYMLINK_NOFOLLOW)) }
     }
 

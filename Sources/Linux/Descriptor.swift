@@ -80,6 +80,7 @@ public struct FileStatus: Sendable, Equatable {
     public let device: UInt64, inode: UInt64
     public let mode: UInt32, owner: UInt32, group: UInt32
     public let size: Int64
+    public let links: UInt64
     public let modified: WallTime
     /// Of the content or the inode: nobody can set it back.
     public let changed: WallTime
@@ -90,6 +91,7 @@ public struct FileStatus: Sendable, Equatable {
         owner = s.st_uid
         group = s.st_gid
         size = Int64(s.st_size)
+        links = UInt64(s.st_nlink)
         modified = WallTime(microseconds: Int64(s.st_mtim.tv_sec) * 1_000_000 + Int64(s.st_mtim.tv_nsec) / 1000)
         changed = WallTime(microseconds: Int64(s.st_ctim.tv_sec) * 1_000_000 + Int64(s.st_ctim.tv_nsec) / 1000)
     }

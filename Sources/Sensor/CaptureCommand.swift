@@ -80,7 +80,7 @@ struct CaptureCommand: ParsableCommand {
         } else {
             complain(words)
         }
-        throw ExitCode((error as? PcapError)?.kind == .filter ? ExitStatus.wrongSetting : ExitStatus.failed)
+        throw ExitCode((error as? PcapError)?.kind == .filter && !PcapFilter.mayPass(words) ? ExitStatus.wrongSetting : ExitStatus.failed)
     }
 }
 

@@ -26,7 +26,7 @@ enum Environment {
     ) throws -> Settings {
         var loaded = Settings.load(all())
         do { try override(&loaded.settings) } catch { loaded.problems.append(error) }
-        if let filter = loaded.settings.filter, let words = PcapFilter.problem(in: filter) {
+        if let filter = loaded.settings.filter, let words = PcapFilter.problem(in: filter), !PcapFilter.mayPass(words) {
             loaded.problems.append(SettingProblem("PCAP_BPF_FILTER", filter, "a filter as in pcap-filter(7): libpcap says \(words)"))
         }
         if let file = loaded.settings.arguments.identityFile {

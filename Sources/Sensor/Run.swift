@@ -17,8 +17,14 @@ struct Run: ParsableCommand {
     /// Workers of a `run` that was killed need so long to end.
     private static let leftovers = 10.0
 
+    private static let endings = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGPWR]
+
     func run() throws {
-        let settings = try Environment.settings(warn: false)
+        // Process 1 would lose them, any other die of them, until the supervisor listens.
+        SignalDescriptor.hold(Self.endings)
+        let settings = try Environment.settings(warn: false) { (settings: inout Settings) throws(SettingProblem) in
+            _ = try RunAccount.choose(settings)
+        }
         guard settings.target != nil else { throw Environment.missingTarget() }
         let face = settings.logFace
         func log(_ event: Event) { StartLog.log(event, face) }
@@ -28,7 +34,7 @@ struct Run: ParsableCommand {
             if let account, account.uid != 0 { try data.give(to: account) }
             var change = Event?.none
             if let account { change = try RunAccount.enter(account) }
-            let lock = try data.lock(patience: Self.leftovers)
+            guard let lock = try data.lock(patience: Self.leftovers, isTold: { SignalDescriptor.isHeld(Self.endings) }) else { return }
             try data.prepare()
             let name = try data.sensorName(settings.sensorName)
             let pair = try KeyPair.ensure(in: data.path, sensorName: name, rsaUsable: SSHLibrary.signsRSAWithSHA2)

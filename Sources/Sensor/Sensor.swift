@@ -10,6 +10,8 @@ struct Sensor: ParsableCommand {
         subcommands: [Run.self, PrintKey.self, CaptureCommand.self, ShipCommand.self])
 
     static func main() {
+        // A closed standard descriptor would become the next file that is opened, and the log go into it.
+        for number in 0...2 as ClosedRange<Int32> where fcntl(number, F_GETFD) < 0 { _ = unsafe open("/dev/null", O_RDWR) }
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -173,7 +173,7 @@ public struct ShipWorker: ~Copyable {
 
     /// Nothing to do and no connection.
     private mutating func rest() throws(ShipFault) {
-        if stop.isStopping { try awaitLastFiles() }
+        if stop.isStopping { return try awaitLastFiles() }
         try? delivery.saveJournal()
         try stop.wait(watch.descriptor, until: nextDue)
         _ = watch.hear()

@@ -102,7 +102,8 @@ public struct DataDirectory: ~Copyable {
         for _ in 0..<3 {
             do {
                 if let bytes = try directory.read(name) {
-                    let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
+                    var text = String(decoding: bytes, as: UTF8.self)[...]
+                    while text.last?.isWhitespace == true { text.removeLast() }
                     let legal = text.utf8.allSatisfy {
                         ($0 >= 48 && $0 <= 57) || ($0 >= 65 && $0 <= 90) || ($0 >= 97 && $0 <= 122) || [45, 46, 95].contains($0)
                     }
@@ -110,7 +111,7 @@ public struct DataDirectory: ~Copyable {
                         throw DataDirectoryProblem(
                             "\(directory.path)/\(name) holds '\(text.prefix(80))', expected 1 to 64 of A-Z a-z 0-9 . _ -")
                     }
-                    return text
+                    return String(text)
                 }
                 let temporary = ".\(name).\(random(8))"
                 try directory.replace(temporary, with: Array("\(make())\n".utf8))
@@ -130,8 +131,8 @@ public struct DataDirectory: ~Copyable {
     }
 
     /// Takes the lock for as long as the descriptor is open, here or in a worker that inherited it. Waits
-    /// some seconds for the workers of a `run` that was killed: they end by themselves.
-    public func lock(patience: Double) throws(DataDirectoryProblem) -> Int32 {
+    /// some seconds for the workers of a `run` that was killed: they end by themselves. nil where `isTold` to stop.
+    public func lock(patience: Double, isTold: () -> Bool) throws(DataDirectoryProblem) -> Int32? {
         do {
             let file = try directory.open("lock", flags: O_RDWR | O_CREAT)
             let end = MonotonicTime.now() + patience
@@ -146,6 +147,7 @@ public struct DataDirectory: ~Copyable {
                         "\(path)/lock is held by pid \(pid.map(String.init) ?? "?")\(isHere ? "" : " on \(words.dropFirst().first ?? "?")"): another `sensor run` uses this data directory; stop it, or set SENSOR_DATA_DIR"
                     )
                 }
+                if isTold() { return nil }
                 usleep(50_000)
             }
             try file.truncate(to: 0)

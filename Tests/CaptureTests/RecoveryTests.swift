@@ -20,7 +20,7 @@ struct RecoveryTests: ~Copyable {
     }
     func ledger(_ interface: String = "eth0") throws -> Ledger { Ledger(try Directory(state, create: true), interface: interface) }
     func recover(_ interface: String = "eth0") throws -> [Recovery.Recovered] {
-        try Recovery.finishOpenFiles(interface: interface, series: "series-1", in: spool, ledger: ledger(interface))
+        try Recovery.finishOpenFiles(interface: interface, series: "series-1", in: spool, ledger: ledger(interface)).done
     }
 
     @Test func `a torn part is cut at its last whole record and finished with its facts`() throws {
