@@ -52,7 +52,7 @@ let package = Package(
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "Events", "Linux"], swiftSettings: settings),
         .testTarget(name: "SpoolTests", dependencies: ["Spool", "Linux"], swiftSettings: settings),
-        .testTarget(name: "CaptureTests", dependencies: ["Capture", "CPcap", "Spool", "Linux"], swiftSettings: settings),
+        .testTarget(name: "CaptureTests", dependencies: ["Capture", "CPcap", "Events", "Spool", "Linux"], swiftSettings: settings),
         .testTarget(
             name: "ShipperTests", dependencies: ["Shipper", "Spool", "Evidence", "Settings", "Linux"],
             swiftSettings: settings),

@@ -184,7 +184,8 @@ public struct ShipWorker: ~Copyable {
         let end = MonotonicTime.now() + Self.lastFiles
         while options.isSupervised, captureIsEnding, .now() < end {
             try stop.wait(watch.descriptor, until: min(end, .now() + 0.02))
-            if watch.hear() { break }
+            // What is heard may be of a file that is delivered already, with another still to come.
+            if watch.hear(), try !pending().isEmpty { break }
         }
         if try pending().isEmpty { throw .stopped }
     }

@@ -152,7 +152,7 @@ public struct Supervisor: ~Copyable {
             let life = try Pipe.make()
             let output = try Pipe.make()
             let pid = try Spawner.spawn(
-                path: spec.path, arguments: spec.arguments, environment: spec.environment,
+                path: spec.path ?? spec.arguments.first ?? "", arguments: spec.arguments, environment: spec.environment,
                 descriptors: [life.read.number, output.write.number, output.write.number] + spec.inherited, name: spec.name)
             _ = fcntl(output.read.number, F_SETFL, O_NONBLOCK)
             programs[index].lifeline = life.keepWrite()

@@ -1,3 +1,4 @@
+import Events
 import Glibc
 import Linux
 import Spool
@@ -105,6 +106,48 @@ struct RecoveryTests: ~Copyable {
             try spool.put(Sample.name(UInt64(number), stamp: stamp).part, Sample.pcap([100]))
         }
         #expect(try recover().map(\.name.sequence) == [9, 10, 11])
+    }
+
+    @Test func `a part that cannot be finished is said and stays, and the others are finished`() throws {
+        try spool.put(Sample.name(1).part, Sample.pcap([100]))
+        #expect(mkfifo("\(spool.path)/\(Sample.name(2).part)", 0o600) == 0)
+        #expect(mkdir("\(spool.path)/\(Sample.name(3).part)", 0o700) == 0)
+        // Another file has the final name.
+        try spool.put(Sample.name(4).part, Sample.pcap([200]))
+        try spool.put(Sample.name(4).pcap, [1])
+        try spool.put(Sample.name(5).part, Sample.pcap([300]))
+        let (done, troubles) = try Recovery.finishOpenFiles(interface: "eth0", series: "s", in: spool, ledger: ledger())
+        #expect(done.map(\.name.sequence) == [1, 5])
+        #expect(troubles.map(\.name) == ["recovery_failed", "recovery_failed", "recovery_failed"])
+        for (trouble, number) in zip(troubles, [2, 3, 4] as [UInt64]) { #expect(trouble.message.contains(Sample.name(number).part)) }
+        #expect(try spool.read(Sample.name(4).pcap) == [1])
+        #expect(try spool.read(Sample.name(4).part) == Sample.pcap([200]))
+        rmdir("\(spool.path)/\(Sample.name(3).part)")
+    }
+
+    @Test func `an interface is claimed once in a directory, and free again when its program has ended`() throws {
+        func isFree(_ interface: String = "eth0") throws -> Bool {
+            if let claim = try ledger(interface).claim() {
+                _ = claim.number
+                return true
+            }
+            return false
+        }
+        if let first = try ledger().claim() {
+            #expect(try !isFree())
+            #expect(try isFree("eth1"))
+            #expect(fcntl(first.number, F_GETFD) >= 0)
+        } else {
+            Issue.record("the first claim was refused")
+        }
+        #expect(try isFree())
+    }
+
+    @Test func `the number is kept with the activity where an earlier write of it failed`() throws {
+        try ledger().setActivity(.stopped, at: "t", next: 7)
+        #expect(try ledger().state()?.next == 7)
+        try ledger().setActivity(.capturing, at: "u", next: 3)
+        #expect(try ledger().state()?.next == 7)
     }
 
     @Test func `recovered twice is recovered once`() throws {

@@ -19,6 +19,10 @@ extension EndToEnd {
             try lab.authorize()
             try lab.startServer()
             try write("not the sensor's", to: lab.data + "/other")
+            // A second name of a file that is somebody else's.
+            try write("somebody's", to: lab.root + "/elsewhere")
+            try runTool(["mkdir", "-p", "-m", "750", lab.data + "/spool"])
+            #expect(link(lab.root + "/elsewhere", lab.data + "/spool/linked") == 0)
             let sensor = try lab.startSensor(["SENSOR_USER": "nobody"])
             try lab.sendPackets(1000, perSecond: 2000)
             #expect(uids(lab) == ["Uid:\t65534\t65534\t65534\t65534"])
@@ -30,6 +34,7 @@ extension EndToEnd {
             #expect(box.faults == [])
             #expect(box.check(1000).missing == [])
             #expect(try Directory(lab.data).status("other")?.owner == 0, "what else lies there is left alone")
+            #expect(try Directory(lab.root).status("elsewhere")?.owner == 0, "a second name of another's file is left alone")
             for (name, mode) in [("id_ed25519", 0o600), ("spool", 0o750), ("state", 0o750)] {
                 let status = try #require(try Directory(lab.data).status(name))
                 #expect(status.owner == 65534 && status.mode & 0o7777 == mode, "\(name)")
@@ -104,6 +109,37 @@ extension EndToEnd {
             #expect(access(lab.data + "/id_ed25519", F_OK) != 0, "no key before the settings are right")
         }
 
+        @Test("several wrong settings are all told at once, the user among them")
+        func several() throws {
+            let lab = try Lab()
+            let result = try runTool(
+                lab.sensorCommand(["run"]), environment: lab.environment(["SENSOR_USER": "no-such-user", "SENSOR_LOG": "xml"]),
+                mayFail: true)
+            #expect(result.status == .code(78))
+            #expect(result.output.contains("SENSOR_USER='no-such-user'") && result.output.contains("SENSOR_LOG='xml'"), "\(result.output)")
+        }
+
+        @Test("a name in the filter that cannot be resolved now may be right later: never 78")
+        func unresolvable() throws {
+            let lab = try Lab()
+            let sensor = try lab.startSensor(
+                ["PCAP_BPF_FILTER": "host no-such-host.invalid", "RES_OPTIONS": "timeout:1 attempts:1"], waitForCapture: false)
+            try waitUntil(20, "it is said; \(sensor.output)") { sensor.output.contains("no-such-host.invalid") }
+            #expect(!sensor.hasEnded)
+            #expect(sensor.end(SIGTERM).status == .code(0))
+        }
+
+        @Test("a sensor's name of two words in the data directory is refused, not guessed")
+        func nameOfTwoWords() throws {
+            let lab = try Lab()
+            try runTool(["mkdir", "-p", lab.data])
+            try write("two words\n", to: lab.data + "/name")
+            let result = try runTool(lab.sensorCommand(["run"]), environment: lab.environment(["PCAP_SENSOR_NAME": ""]), mayFail: true)
+            #expect(result.status == .code(1))
+            #expect(result.output.contains("\(lab.data)/name holds 'two words'"), "\(result.output)")
+            #expect(try text(of: lab.data + "/name") == "two words\n")
+        }
+
         @Test("wrong usage is 64")
         func usage() throws {
             for arguments in [["run", "--no-such-option"], ["no-such-command"], ["print-key", "--bare", "--fingerprint"]] {
@@ -151,6 +187,73 @@ extension EndToEnd {
             #expect(capture.output.contains("0 packets dropped by kernel\n"))
             let box = try DropBoxContents(lab.root + "/pcaps")
             #expect(box.numbers.map(\.number) == Array(0..<100))
+        }
+
+        @Test("a second capture of the same interface and directory is refused, and the first goes on")
+        func secondCapture() throws {
+            let lab = try Lab()
+            let command = lab.sensorCommand(["capture", "-i", lab.interface, "-w", lab.root + "/pcaps", "udp", "port", "4242"])
+            let first = try Background(command, log: lab.root + "/first.log")
+            try waitUntil(10, "capturing; \(first.output)") { first.output.contains("capturing on") }
+            let second = try runTool(command, mayFail: true)
+            #expect(second.status == .code(1), "\(second.output)")
+            #expect(second.output.contains(lab.interface))
+            try lab.sendPackets(100, perSecond: 1000)
+            #expect(first.end(SIGTERM).status == .code(0))
+            #expect(try DropBoxContents(lab.root + "/pcaps").numbers.map(\.number) == Array(0..<100))
+        }
+
+        @Test("the kernel's count in each file's facts is that file's own")
+        func countsOfEachFile() throws {
+            let lab = try Lab()
+            let directory = lab.root + "/pcaps"
+            let capture = try Background(
+                lab.sensorCommand(["capture", "-i", lab.interface, "-w", directory, "-G", "3600", "udp", "port", "4242"]),
+                log: lab.root + "/capture.log")
+            try waitUntil(10, "capturing; \(capture.output)") { capture.output.contains("capturing on") }
+            for (files, count) in [(1, 300), (2, 500)] {
+                try lab.sendPackets(count, perSecond: 5000)
+                usleep(500_000)
+                kill(lab.sensorProcesses()[0].pid, SIGUSR1)
+                try waitUntil(5, "cut \(files)") { try DropBoxContents(directory).files.count == files }
+            }
+            #expect(capture.end(SIGTERM).status == .code(0))
+            let spool = try Directory(directory)
+            let facts = try spool.names().sorted().filter { $0.hasSuffix(".meta") }
+                .compactMap { JSONFile.read(CaptureFacts.self, $0, in: spool) }
+            #expect(facts.map(\.written) == [300, 500])
+            #expect(facts.map(\.received) == [300, 500])
+        }
+
+        @Test("started with its three standard descriptors closed, no line ends up in a file of the sensor's")
+        func closedDescriptors() throws {
+            let lab = try Lab()
+            let sensor = try Background(
+                ["/bin/sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"] + lab.sensorCommand(["run"]), environment: lab.environment(),
+                log: lab.root + "/closed.log")
+            try waitUntil(20, "workers") { lab.sensorProcesses().count == 3 }
+            usleep(500_000)
+            #expect(sensor.end(SIGTERM).status == .code(0))
+            #expect(try text(of: lab.data + "/lock").split(separator: "\n").count == 1)
+            for name in try Directory(lab.data).names() where name != "spool" && name != "state" {
+                #expect(try !text(of: lab.data + "/" + name).contains("INFO"), "\(name)")
+            }
+        }
+
+        @Test("told to stop while it waits for the lock of a run that was killed, it ends with 0 and starts nothing")
+        func toldWhileWaiting() throws {
+            let lab = try Lab()
+            try lab.authorize()
+            try lab.startSensor().end(SIGKILL)
+            try waitUntil(5, "the end of its workers") { lab.sensorProcesses().isEmpty }
+            // As a worker would hold it on that does not end.
+            let held = try Directory(lab.data).open("lock", flags: O_RDWR)
+            #expect(flock(held.number, LOCK_EX | LOCK_NB) == 0)
+            let second = try lab.startSensor(waitForCapture: false)
+            usleep(1_000_000)
+            #expect(!second.hasEnded, "\(second.output)")
+            #expect(second.end(SIGTERM).status == .code(0))
+            #expect(!second.output.contains("spawned"), "\(second.output)")
         }
 
         @Test("capture: SIGUSR1 cuts, -C rotates by size, no packet is lost between files")
