@@ -17,78 +17,71 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void report(int pipe, int step) {
-    int words[2] = {step, errno};
-    ssize_t ignored = write(pipe, words, sizeof words);
-    (void)ignored;
-    _exit(127);
+// Runs in the parent's memory (vfork(2)): system calls, and locals of its own.
+static __attribute__((noinline)) void become(const struct sensor_spawn_options *o, int *step) {
+    // Above every wanted number, so that no dup2 below overwrites a source that is still needed.
+    int high[16];
+    *step = SENSOR_SPAWN_SETUP;
+    if (o->count > 16) {
+        errno = EINVAL;
+        return;
+    }
+    // The system call, not the library's function: that leaves out 32 and 33, which a parent that was itself
+    // started by glibc's posix_spawn has ignored. A struct of zeros is SIG_DFL, without flags.
+    const char standard[64] = {0};
+    for (int s = 1; s <= 64; s++) syscall(SYS_rt_sigaction, s, standard, NULL, 8);
+    if (setpgid(0, 0) < 0) return;
+    for (int i = 0; i < o->count; i++) {
+        int from = o->descriptors[i] >= 0 ? o->descriptors[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+        high[i] = fcntl(from, F_DUPFD_CLOEXEC, 64);
+        if (high[i] < 0) return;
+    }
+    for (int i = 0; i < o->count; i++)
+        if (dup2(high[i], i) < 0) return;
+    if (syscall(SYS_close_range, o->count, ~0U, 0) < 0)
+        for (int fd = o->count; fd < 65536; fd++) close(fd);  // kernels before 5.9
+    *step = SENSOR_SPAWN_USER;
+    // The system calls: the library's functions change every thread of the process whose memory this is.
+    if (o->has_user && (syscall(SYS_setgroups, o->group_count, o->groups) < 0 || syscall(SYS_setresgid, o->gid, o->gid, o->gid) < 0 ||
+                        syscall(SYS_setresuid, o->uid, o->uid, o->uid) < 0))
+        return;
+    *step = SENSOR_SPAWN_CHDIR;
+    if (o->directory && chdir(o->directory) < 0) return;
+    if (o->umask >= 0) umask((mode_t)o->umask);
+    *step = SENSOR_SPAWN_EXEC;
+    sigset_t none;
+    sigemptyset(&none);
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, NULL, 8);
+    execve(o->path, o->argv, o->envp);
 }
 
-pid_t sensor_spawn(const char *path, char *const *argv, char *const *envp, const char *directory,
-                   const int *descriptors, int count, int *step, int *error) {
-    int home[2];
-    *step = SENSOR_SPAWN_FORK;
-    if (pipe2(home, O_CLOEXEC) < 0) {
-        *error = errno;
-        return -1;
-    }
+pid_t sensor_spawn(const struct sensor_spawn_options *options, int *step, int *error) {
+    volatile int failed_step = 0, failed_error = 0;
     sigset_t all, before;
     sigfillset(&all);
     // No handler may run in the child before the dispositions are reset.
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    pid_t pid = fork();
+    // Not fork: the parent goes on when the exec is done or has failed, and knows which.
+    pid_t pid = vfork();
     if (pid == 0) {
-        // Above every wanted number, so that no dup2 below overwrites a source that is still needed.
-        int high[16];
-        int report_to = fcntl(home[1], F_DUPFD_CLOEXEC, 64);
-        if (report_to < 0) report(home[1], SENSOR_SPAWN_SETUP);
-        if (count > 16) { errno = EINVAL; report(report_to, SENSOR_SPAWN_SETUP); }
-        // The system call, not the library's function: that leaves out 32 and 33, which a parent that was
-        // itself started by glibc's posix_spawn has ignored. A struct of zeros is SIG_DFL, without flags.
-        const char standard[64] = {0};
-        for (int s = 1; s <= SIGRTMAX; s++) syscall(SYS_rt_sigaction, s, standard, NULL, 8);
-        if (setpgid(0, 0) < 0) report(report_to, SENSOR_SPAWN_SETUP);
-        for (int i = 0; i < count; i++) {
-            int from = descriptors[i] >= 0 ? descriptors[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
-            high[i] = fcntl(from, F_DUPFD_CLOEXEC, 64);
-            if (high[i] < 0) report(report_to, SENSOR_SPAWN_SETUP);
-        }
-        for (int i = 0; i < count; i++)
-            if (dup2(high[i], i) < 0) report(report_to, SENSOR_SPAWN_SETUP);
-        if (dup2(report_to, count) < 0 || fcntl(count, F_SETFD, FD_CLOEXEC) < 0) report(report_to, SENSOR_SPAWN_SETUP);
-        report_to = count;
-        if (syscall(SYS_close_range, count + 1, ~0U, 0) < 0)
-            for (int fd = count + 1; fd < 65536; fd++) close(fd);  // kernels before 5.9
-        if (directory && chdir(directory) < 0) report(report_to, SENSOR_SPAWN_CHDIR);
-        sigset_t none;
-        sigemptyset(&none);
-        sigprocmask(SIG_SETMASK, &none, NULL);
-        execve(path, argv, envp);
-        report(report_to, SENSOR_SPAWN_EXEC);
+        int at = 0;
+        become(options, &at);
+        failed_error = errno;
+        failed_step = at;
+        _exit(127);
     }
     int fork_error = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    close(home[1]);
-    if (pid < 0) {
-        close(home[0]);
-        *error = fork_error;
-        return -1;
-    }
-    int words[2];
-    ssize_t got;
-    do got = read(home[0], words, sizeof words); while (got < 0 && errno == EINTR);
-    close(home[0]);
-    if (got == sizeof words) {
-        *step = words[0];
-        *error = words[1];
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
-        return -1;
-    }
+    *step = pid < 0 ? SENSOR_SPAWN_FORK : failed_step;
+    *error = pid < 0 ? fork_error : failed_error;
     return pid;
 }
+
+const char *sensor_errno_name(int error) { return strerrorname_np(error); }
 
 int sensor_rename_noreplace(int from_dir, const char *from, int to_dir, const char *to) {
     if (syscall(SYS_renameat2, from_dir, from, to_dir, to, 1 /* RENAME_NOREPLACE */) == 0) return 0;
@@ -154,6 +147,23 @@ int sensor_set_linger_zero(int socket) {
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     return setsockopt(socket, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 }
+static int unix_address(struct sockaddr_un *address, const char *path) {
+    memset(address, 0, sizeof *address);
+    address->sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    strcpy(address->sun_path, path);
+    return 0;
+}
+
+int sensor_connect_unix(int socket, const char *path) {
+    struct sockaddr_un address;
+    if (unix_address(&address, path) < 0) return -1;
+    return connect(socket, (struct sockaddr *)&address, sizeof address);
+}
+
 int sensor_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
 int sensor_interface(const char *name, uint32_t *flags, char *driver) {

@@ -7,6 +7,11 @@ public enum Level: String, Sendable, CaseIterable {
     case warn = "WARN"
     case info = "INFO"
     case debg = "DEBG"
+    case trac = "TRAC"
+    case blat = "BLAT"
+
+    /// 0 is the gravest.
+    public var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
 }
 
 /// One thing that happened: a level, a name (a noun with a past-tense verb), its fields, and the sentence

@@ -1,4 +1,5 @@
 import Glibc
+public import Linux
 
 /// Writes log lines to a descriptor that may stall or vanish, and never waits for it.
 ///
@@ -10,6 +11,10 @@ public struct LogSink {
     private var waiting: [UInt8] = []
     private var dropped = 0
     private var isGone = false
+    /// When the reader last took something.
+    private var progress = MonotonicTime.now()
+    /// So long without progress, and the reader counts as stalled.
+    private static let patience = 1.0
 
     public init(descriptor: Int32, limit: Int = 1 << 18) {
         self.descriptor = descriptor
@@ -19,10 +24,17 @@ public struct LogSink {
     /// True while lines wait for the reader; then `flush` wants to be called when it is writable.
     public var isWaiting: Bool { !waiting.isEmpty && !isGone }
 
-    public mutating func write(_ line: String) {
+    /// More would soon be dropped: who can wait, should, as long as the reader is not stalled.
+    public var isPressed: Bool { isWaiting && waiting.count > limit / 2 }
+    /// From then on nobody should wait for the reader.
+    public var stalledFrom: MonotonicTime { progress + Self.patience }
+
+    public mutating func write(_ line: String) { write(Array(line.utf8)[...]) }
+
+    public mutating func write(_ line: ArraySlice<UInt8>) {
         if isGone { return }
-        if waiting.count + line.utf8.count > limit {
-            dropped += 1
+        if waiting.count + line.count > limit {
+            dropped += line.count { $0 == 10 }
             flush()
             return
         }
@@ -30,7 +42,8 @@ public struct LogSink {
             waiting += Array("[log] \(dropped) lines dropped: the reader of the log had stalled\n".utf8)
             dropped = 0
         }
-        waiting += Array(line.utf8)
+        if waiting.isEmpty { progress = .now() }
+        waiting += line
         flush()
     }
 
@@ -48,6 +61,7 @@ public struct LogSink {
                 break
             }
             done += wrote
+            progress = .now()
         }
         waiting.removeFirst(done)
     }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// A system call that failed: which, on what, and the kernel's own words.
@@ -14,6 +15,12 @@ public struct SystemError: Error, CustomStringConvertible, Equatable {
     public static func text(_ code: Int32) -> String {
         guard let text = unsafe strerror(code) else { return "error \(code)" }
         return unsafe String(cString: text)
+    }
+
+    /// `ENOENT` and the like.
+    public static func name(_ code: Int32) -> String {
+        guard let name = unsafe sensor_errno_name(code) else { return "errno \(code)" }
+        return unsafe String(cString: name)
     }
 
     public var description: String { "\(call): \(Self.text(code))" }

@@ -8,9 +8,10 @@ import Supervisor
 enum Programs {
     /// The workers have so long to finish before SIGKILL.
     private static let stopwaitsecs = 6.0
+    private static let group = "pcap"
     private static let leastRing: Int64 = 2 << 20
 
-    static func all(interfaces: [String], settings: Settings, lock: Int32) -> [ProgramSpec] {
+    static func all(interfaces: [String], settings: Settings, lock: Int32) -> [GroupSpec] {
         // `any`: the ring's budget is shared out.
         let ring = settings.interfaces == ["any"] ? max(leastRing, settings.ringBytes / Int64(interfaces.count)) : settings.ringBytes
         let captures = interfaces.map { interface in
@@ -20,12 +21,18 @@ enum Programs {
             spec.essential = true
             return spec
         }
-        return captures + [worker("pcap_ship", ["ship", "--supervised"], lock)]
+        return [GroupSpec(name: group, programs: captures + [worker("pcap_ship", ["ship", "--supervised"], lock)])]
     }
 
     private static func worker(_ name: String, _ arguments: [String], _ lock: Int32) -> ProgramSpec {
         var spec = ProgramSpec(name: name, path: "/proc/self/exe", arguments: ["sensor"] + arguments, environment: Environment.all())
+        spec.group = group
         spec.startretries = nil
+        spec.stopasgroup = true
+        spec.killasgroup = true
+        spec.redirectStderr = true
+        spec.stdout = OutputSpec(.descriptor(1))
+        spec.stdout.hasPrefix = true
         spec.fatalExitcodes = [ExitStatus.wrongSetting]
         spec.stopwaitsecs = stopwaitsecs
         spec.inherited = [lock]

@@ -57,11 +57,13 @@ struct Run: ParsableCommand {
             let series = try DataDirectory.series(state: data.state)
             for event in try OrphanedFiles.finish(except: interfaces, spool: data.spool, state: data.state, series: series) { log(event) }
             let spool = data.spool
+            var options = SupervisorOptions()
+            options.log.face = face
+            options.exitOnFatal = .all
             var supervisor = try Supervisor(
-                Programs.all(interfaces: interfaces, settings: settings, lock: lock), face: face,
+                Programs.all(interfaces: interfaces, settings: settings, lock: lock), options: options,
                 hooks: .init(farewell: { [Programs.farewell(undelivered: DataDirectory.undelivered(spool: spool))] }))
-            let code = supervisor.run()
-            if code != 0 { throw ExitCode(code) }
+            if case .exit(let code) = try supervisor.run(), code != 0 { throw ExitCode(code) }
         } catch let error as ExitCode { throw error } catch let error as KeyProblem {
             complain("\(error)")
             throw ExitCode(error.mayPass ? ExitStatus.failed : ExitStatus.wrongSetting)

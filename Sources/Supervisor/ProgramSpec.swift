@@ -92,10 +92,13 @@ public struct UserID: Sendable, Equatable {
     public var name: String
     public var uid: UInt32
     public var gid: UInt32
-    public init(name: String, uid: UInt32, gid: UInt32) {
+    /// All of the user's groups, `gid` among them.
+    public var groups: [UInt32]
+    public init(name: String, uid: UInt32, gid: UInt32, groups: [UInt32]? = nil) {
         self.name = name
         self.uid = uid
         self.gid = gid
+        self.groups = groups ?? [gid]
     }
 }
 

@@ -26,7 +26,10 @@ public enum ProgramEvent: Sendable {
     case spawned(pid: Int32)
     /// The sentence after `spawnerr: `.
     case spawnFailed(String)
-    case exited(ExitStatus)
+    /// The process has been collected; `groupLives`: others of its process group have not.
+    case exited(ExitStatus, groupLives: Bool = false)
+    /// The last process of the group is gone.
+    case groupEnded
     /// The moment of `deadline` has come.
     case deadline
     /// kill(2) failed for another reason than that the process is gone.
@@ -36,7 +39,10 @@ public enum ProgramEvent: Sendable {
 /// What the shell has to do after an event, in order.
 public enum ProgramAction: Sendable, Equatable {
     case spawn
-    case signal(Int32)
+    /// To the process, or to its whole group.
+    case signal(Int32, group: Bool = false)
+    /// SIGKILL to what is left of the group of a process that has been collected.
+    case killRemains(group: Int32)
     case log(Event)
 }
 
@@ -49,7 +55,14 @@ public struct ProgramStateMachine: Sendable {
     /// When `.deadline` is due: startsecs in STARTING, the retry in BACKOFF, SIGKILL in STOPPING.
     public private(set) var deadline: MonotonicTime?
     public private(set) var failures = 0
+    /// Why the last start failed; empty where it did not.
+    public private(set) var problem = ""
+    /// How the process ended last.
+    public private(set) var ending: ExitStatus?
     private var startedAt: MonotonicTime?
+    /// In STOPPING: the process is gone, and only the rest of its group is waited for.
+    private var isLeaderGone = false
+    private var isKilled = false
 
     public init(_ spec: ProgramSpec) { self.spec = spec }
 
@@ -70,7 +83,8 @@ public struct ProgramStateMachine: Sendable {
         case .stop: return stop(now)
         case .spawned(let pid): return spawned(pid, now)
         case .spawnFailed(let reason): return spawnFailed(reason, now)
-        case .exited(let status): return exited(status, now)
+        case .exited(let status, let groupLives): return exited(status, groupLives, now)
+        case .groupEnded: return groupEnded()
         case .deadline: return deadlinePassed(now)
         case .signalFailed(let reason): return signalFailed(reason)
         }
@@ -82,7 +96,14 @@ public struct ProgramStateMachine: Sendable {
             failures = 0
             return spawn(now)
         case .backoff: return spawn(now)
-        case .starting, .running, .stopping, .unknown: return []
+        case .stopping:
+            return [
+                .log(
+                    Event(
+                        .warn, "start_refused", "process '\(spec.name)' already running",
+                        ["program": .text(spec.name)]))
+            ]
+        case .starting, .running, .unknown: return []
         }
     }
 
@@ -90,6 +111,7 @@ public struct ProgramStateMachine: Sendable {
         state = .starting
         startedAt = now
         deadline = nil
+        problem = ""
         return [.spawn]
     }
 
@@ -108,8 +130,7 @@ public struct ProgramStateMachine: Sendable {
         case .stopping:
             // A stop that came between the order to spawn and its answer.
             self.pid = pid
-            deadline = now + spec.stopwaitsecs
-            return [said, .signal(spec.stopsignal)]
+            return [said] + askToStop(pid, now)
         case .stopped, .running, .backoff, .exited, .fatal, .unknown: return []
         }
     }
@@ -118,6 +139,7 @@ public struct ProgramStateMachine: Sendable {
         guard pid == nil else { return [] }
         switch state {
         case .starting:
+            problem = reason
             let said = ProgramAction.log(
                 Event(.info, "spawnerr", "spawnerr: \(reason)", ["program": .text(spec.name), "reason": .text(reason)]))
             return [said] + failed(now)
@@ -157,13 +179,15 @@ public struct ProgramStateMachine: Sendable {
             ["program": .text(spec.name)])
     }
 
-    private mutating func exited(_ status: ExitStatus, _ now: MonotonicTime) -> [ProgramAction] {
-        guard let ended = pid else { return [] }
+    private mutating func exited(_ status: ExitStatus, _ groupLives: Bool, _ now: MonotonicTime) -> [ProgramAction] {
+        guard let ended = pid, !isLeaderGone else { return [] }
+        ending = status
+        let remains = groupLives && spec.killasgroup ? [ProgramAction.killRemains(group: ended)] : []
         switch state {
         case .starting, .running:
             pid = nil
             deadline = nil
-            var actions: [ProgramAction] = []
+            var actions = remains
             let tooQuick = state == .starting && startedAt.map { now - $0 < spec.startsecs } ?? true
             if state == .starting, !tooQuick { actions.append(.log(successEvent())) }
             var expected = false
@@ -172,7 +196,10 @@ public struct ProgramStateMachine: Sendable {
             if case .code(let code) = status, spec.fatalExitcodes.contains(code) {
                 return actions + giveUp("exit status \(code) cannot become right by trying again")
             }
-            if tooQuick { return actions + failed(now) }
+            if tooQuick {
+                problem = "Exited too quickly (process log may have details)"
+                return actions + failed(now)
+            }
             failures = 0
             state = .exited
             switch (spec.autorestart, expected) {
@@ -180,17 +207,46 @@ public struct ProgramStateMachine: Sendable {
             case (.never, _), (.unexpected, true): return actions
             }
         case .stopping:
-            pid = nil
-            deadline = nil
-            state = .stopped
-            return [.log(stoppedEvent(status, pid: ended))]
+            guard groupLives else { return stopped(status, pid: ended) }
+            // Stopped means that nothing of it runs on, or the next start meets what it left.
+            isLeaderGone = true
+            return isKilled ? [.signal(9, group: true)] : spec.stopasgroup ? [] : [.signal(spec.stopsignal, group: true)]
         case .unknown:
             pid = nil
             deadline = nil
             state = .exited
-            return [.log(exitEvent(status, pid: ended, expected: false))]
+            return remains + [.log(exitEvent(status, pid: ended, expected: false))]
         case .stopped, .backoff, .exited, .fatal: return []
         }
+    }
+
+    private mutating func groupEnded() -> [ProgramAction] {
+        guard isLeaderGone, let pid, let ending else { return [] }
+        switch state {
+        case .stopping: return stopped(ending, pid: pid)
+        case .stopped, .starting, .running, .backoff, .exited, .fatal, .unknown: return []
+        }
+    }
+
+    private mutating func stopped(_ status: ExitStatus, pid ended: Int32) -> [ProgramAction] {
+        pid = nil
+        deadline = nil
+        isLeaderGone = false
+        state = .stopped
+        return [.log(stoppedEvent(status, pid: ended))]
+    }
+
+    private mutating func askToStop(_ pid: Int32, _ now: MonotonicTime) -> [ProgramAction] {
+        deadline = now + spec.stopwaitsecs
+        isKilled = false
+        let whole = spec.stopasgroup ? "process group " : ""
+        return [
+            .log(
+                Event(
+                    .debg, "stopping", "killing \(spec.name) (pid \(pid)) \(whole)with signal \(SignalName.of(spec.stopsignal))",
+                    ["program": .text(spec.name), "pid": .number(Int64(pid)), "signal": .text(SignalName.of(spec.stopsignal))])),
+            .signal(spec.stopsignal, group: spec.stopasgroup),
+        ]
     }
 
     /// At once, but never twice within a second: startsecs=0 calls every end a success and would fork without
@@ -241,12 +297,16 @@ public struct ProgramStateMachine: Sendable {
         case .backoff: return spawn(now)
         case .stopping:
             guard let pid else { return [] }
+            // What even SIGKILL does not end in this time (its parent never collects it) must not hold the rest up.
+            if isLeaderGone, isKilled, let ending { return stopped(ending, pid: pid) }
+            isKilled = true
             deadline = now + spec.stopwaitsecs
             return [
                 .log(
                     Event(
                         .warn, "killing", "killing '\(spec.name)' (\(pid)) with SIGKILL",
-                        ["program": .text(spec.name), "pid": .number(Int64(pid))])), .signal(9),
+                        ["program": .text(spec.name), "pid": .number(Int64(pid))])),
+                .signal(9, group: spec.killasgroup || isLeaderGone),
             ]
         case .stopped, .running, .exited, .fatal, .unknown:
             deadline = nil
@@ -259,17 +319,21 @@ public struct ProgramStateMachine: Sendable {
         case .starting, .running:
             state = .stopping
             // Without a pid the answer to the spawn is still under way and will find STOPPING.
-            guard pid != nil else { return [] }
-            deadline = now + spec.stopwaitsecs
-            return [.signal(spec.stopsignal)]
+            guard let pid else { return [] }
+            return askToStop(pid, now)
         case .backoff:
             state = .stopped
             deadline = nil
-            return []
+            return [
+                .log(
+                    Event(
+                        .debg, "stopping", "Attempted to kill \(spec.name), which is in BACKOFF state.",
+                        ["program": .text(spec.name), "pid": .none, "signal": .none]))
+            ]
         case .unknown:
             state = .stopping
-            deadline = now + spec.stopwaitsecs
-            return [.signal(spec.stopsignal)]
+            guard let pid else { return [] }
+            return askToStop(pid, now)
         case .stopped, .stopping, .exited, .fatal: return []
         }
     }
@@ -278,6 +342,8 @@ public struct ProgramStateMachine: Sendable {
         guard let pid else { return [] }
         switch state {
         case .starting, .running, .stopping:
+            // The rest of a group may belong to another user.
+            if isLeaderGone, let ending { return stopped(ending, pid: pid) }
             state = .unknown
             deadline = nil
             return [

@@ -3,55 +3,89 @@ public import Events
 import Glibc
 public import Linux
 
+/// What a supervisor is told besides its programs.
+public struct SupervisorOptions: Sendable {
+    public var log = LogOptions()
+    /// SIGHUP stops everything and asks the owner for a new start; else it is one more word for the end.
+    public var restartsOnHangup = false
+    public var exitOnFatal = ExitOnFatal.never
+    /// Where automatic log files are made; nil: nowhere, as if each destination were NONE.
+    public var childLogDirectory: String?
+    public var identifier = "supervisor"
+    public var stripsEscapes = false
+    /// What programs find as SUPERVISOR_SERVER_URL.
+    public var serverURL: String?
+    /// Logged before anything else, in this order; the last says that the supervisor has started.
+    public var greeting = [Self.started]
+    public static var started: Event {
+        Event(.info, "started", "supervisord started with pid \(getpid())", ["pid": .number(Int64(getpid()))])
+    }
+    public init() {}
+}
+
+/// How a supervisor came to its end.
+public enum SupervisorEnd: Sendable, Equatable {
+    case exit(Int32)
+    /// Everything is stopped, to be started anew in this process.
+    case restart
+}
+
 /// Keeps programs alive: one thread, one epoll without time-out.
 public struct Supervisor: ~Copyable {
-    /// What the owner of the supervisor may say in its own words.
+    /// What the owner of the supervisor says and does in its own way.
     public struct Hooks {
         /// The last lines before the end.
         public var farewell: () -> [Event]
-        public init(farewell: @escaping () -> [Event]) { self.farewell = farewell }
+        public init(farewell: @escaping () -> [Event] = { [] }) { self.farewell = farewell }
     }
 
-    private struct Program {
-        var machine: ProgramStateMachine
-        var output: Int32 = -1
-        /// Held open while the program may run: its end is how a worker learns that the supervisor is gone.
-        var lifeline: Int32 = -1
-        var partial: [UInt8] = []
+    /// What a descriptor in the epoll set is there for.
+    enum Watch {
+        case signals, timer
+        case sink(Int32)
+        case output(ManagedProgram, OutputStream)
+        case input(ManagedProgram)
     }
 
-    private var programs: [Program]
-    private let face: LogFace
-    private var log: LogSink
-    private let hooks: Hooks
+    var groups: [ManagedGroup]
+    /// Programs with a process that has not been collected.
+    var byPid: [Int32: ManagedProgram] = [:]
+    /// Programs that are stopped but for the rest of their process group.
+    var lingering: [ManagedProgram] = []
+    let options: SupervisorOptions
+    let log: MainLog
+    var sinks: [Int32: LogSink] = [1: LogSink(descriptor: 1), 2: LogSink(descriptor: 2)]
+    var sinkTickets: [Int32: UInt64] = [:]
+    let syslog: Syslog
+    let hooks: Hooks
     private let epoll: Descriptor
     private let timer: Descriptor
     private let signals: SignalDescriptor
-    private var isShuttingDown = false
-    private var exitCode: Int32 = 0
-    private var stopPriority: Int?
-    private var logIsRegistered = false
+    /// By ticket and not by number: a late event of a closed descriptor must not be taken for its successor's.
+    private var watches: [UInt64: Watch] = [:]
+    private var lastTicket: UInt64 = 0
+    /// Streams that are not read while a sink's reader is slow.
+    private var paused: [(program: ManagedProgram, stream: OutputStream)] = []
+    private var armed: MonotonicTime?
+    private var buffer = [UInt8](repeating: 0, count: 65_536)
 
-    private enum Tag {
-        static let signals: UInt64 = 1 << 32
-        static let timer: UInt64 = 2 << 32
-        static let log: UInt64 = 3 << 32
-    }
+    var end: SupervisorEnd?
+    var shutdown = ShutdownOrder()
+    /// When the programs that still live are named again.
+    var nextReport: MonotonicTime?
 
-    public init(_ specs: [ProgramSpec], face: LogFace, hooks: Hooks) throws(SystemError) {
+    public init(_ groups: [GroupSpec], options: SupervisorOptions, hooks: Hooks) throws(SystemError) {
         let epoll = Descriptor(owning: Int32(try checked("epoll_create1") { Int(epoll_create1(Int32(bitPattern: UInt32(EPOLL_CLOEXEC)))) }))
         let timer = Descriptor(
             owning: Int32(try checked("timerfd_create") { Int(timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK))) }))
-        let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGPWR, SIGUSR1, SIGUSR2])
-        try Self.watch(signals.number, Tag.signals, by: epoll.number)
-        try Self.watch(timer.number, Tag.timer, by: epoll.number)
+        let endings = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGPWR, SIGUSR2]
+        let signals = try SignalDescriptor(options.restartsOnHangup ? endings : endings + [SIGUSR1])
         signal(SIGPIPE, SIG_IGN)
         for quiet in [SIGTTIN, SIGTTOU, SIGTSTP] { signal(quiet, SIG_IGN) }
-        self.programs = specs.sorted { ($0.priority, $0.name) < ($1.priority, $1.name) }.map {
-            Program(machine: ProgramStateMachine($0))
-        }
-        self.face = face
-        self.log = LogSink(descriptor: 1)
+        self.groups = groups.sorted { ($0.priority, $0.name) < ($1.priority, $1.name) }.map { ManagedGroup($0) }
+        self.options = options
+        self.log = MainLog(options.log)
+        self.syslog = Syslog(identity: "supervisord")
         self.hooks = hooks
         self.epoll = epoll
         self.timer = timer
@@ -59,38 +93,58 @@ public struct Supervisor: ~Copyable {
         if getpid() != 1 { sensor_prctl_subreaper() }
     }
 
-    /// Runs until told to stop, or until no essential program is left. Returns the exit code.
-    public mutating func run() -> Int32 {
-        say(Event(.info, "started", "supervisord started with pid \(getpid())", ["pid": .number(Int64(getpid()))]))
-        for index in programs.indices { apply(.start, to: index) }
-        while !(isShuttingDown && programs.allSatisfy { $0.machine.isAtRest }) {
+    /// Runs until told to stop, or until no essential program is left.
+    public mutating func run() throws(SystemError) -> SupervisorEnd {
+        try watch(signals.number, .signals)
+        try watch(timer.number, .timer)
+        if let trouble = log.trouble { say(trouble) }
+        for event in options.greeting { say(event) }
+        for group in groups {
+            for program in group.programs where program.spec.autostart { apply(.start, to: program) }
+        }
+        while true {
+            if let end, groups.allSatisfy({ $0.isAtRest }) {
+                for event in hooks.farewell() { say(event) }
+                for number in [1, 2] as [Int32] { sinks[number]?.flush() }
+                return end
+            }
             arm()
             wait()
+            resume()
             reap()
             passDeadlines()
-            if isShuttingDown { stopNext() } else { endIfNothingEssentialIsLeft() }
+            if end != nil { stopNext() } else { endIfNothingEssentialIsLeft() }
         }
-        for event in hooks.farewell() { say(event) }
-        return exitCode
     }
 
     // MARK: waiting
 
-    private static func watch(
-        _ descriptor: Int32, _ tag: UInt64, events: UInt32 = EPOLLIN.rawValue, by epoll: Int32
-    ) throws(SystemError) {
-        var event = unsafe epoll_event(events: events, data: epoll_data_t(u64: tag))
-        try checked("epoll_ctl") { unsafe Int(epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)) }
+    @discardableResult
+    mutating func watch(_ descriptor: Int32, _ what: Watch, events: UInt32 = EPOLLIN.rawValue) throws(SystemError) -> UInt64 {
+        lastTicket += 1
+        var event = unsafe epoll_event(events: events, data: epoll_data_t(u64: lastTicket))
+        try checked("epoll_ctl") { unsafe Int(epoll_ctl(epoll.number, EPOLL_CTL_ADD, descriptor, &event)) }
+        watches[lastTicket] = what
+        return lastTicket
     }
-    private func unwatch(_ descriptor: Int32) {
+    mutating func unwatch(_ descriptor: Int32, _ ticket: UInt64) {
+        guard watches.removeValue(forKey: ticket) != nil else { return }
         var event = unsafe epoll_event()
         unsafe epoll_ctl(epoll.number, EPOLL_CTL_DEL, descriptor, &event)
     }
 
     /// Sets the timer to the nearest deadline; without one it never fires.
-    private func arm() {
+    private mutating func arm() {
+        var due = [nextReport, endOfPause].compactMap { $0 }.min()
+        for group in groups {
+            for program in group.programs {
+                if let its = program.machine.deadline, due.map({ its < $0 }) ?? true { due = its }
+            }
+        }
+        if due == armed { return }
+        armed = due
         var setting = itimerspec()
-        if let due = programs.compactMap({ $0.machine.deadline }).min() {
+        if let due {
             let at = max(due.nanoseconds, 1)
             setting.it_value = timespec(tv_sec: Int(at / 1_000_000_000), tv_nsec: Int(at % 1_000_000_000))
         }
@@ -98,190 +152,107 @@ public struct Supervisor: ~Copyable {
     }
 
     private mutating func wait() {
-        if log.isWaiting != logIsRegistered {
-            if log.isWaiting {
-                logIsRegistered = (try? Self.watch(1, Tag.log, events: EPOLLOUT.rawValue, by: epoll.number)) != nil
-            } else {
-                unwatch(1)
-                logIsRegistered = false
-            }
-        }
+        watchSinks()
         var events = unsafe [epoll_event](repeating: epoll_event(), count: 64)
         let count = unsafe epoll_wait(epoll.number, &events, 64, -1)
         guard count > 0 else { return }
         for index in 0..<Int(count) {
-            switch unsafe events[index].data.u64 {
-            case Tag.signals: readSignals()
-            case Tag.timer:
+            guard let what = unsafe watches[events[index].data.u64] else { continue }
+            switch what {
+            case .signals: readSignals()
+            case .timer:
                 var expirations: UInt64 = 0
                 unsafe Glibc.read(timer.number, &expirations, 8)
-            case Tag.log: log.flush()
-            case let tag: readOutput(of: Int(tag))
+                armed = nil
+            case .sink(let number): sinks[number]?.flush()
+            case .output(let program, let stream): readOutput(stream, of: program, turns: 16)
+            case .input(let program): writeInput(of: program)
             }
         }
     }
 
     private mutating func readSignals() {
-        while let signal = signals.next() {
-            switch signal {
-            case SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGPWR:
-                let name = SignalName.of(signal)
-                say(Event(.warn, "received", "received \(name) indicating exit request", ["signal": .text(name)]))
-                shutDown(code: 0)
-            default: break  // SIGCHLD: reaped after every wake-up; USR1 and USR2: nothing to re-open here
-            }
-        }
-    }
-
-    // MARK: programs
-
-    private mutating func apply(_ event: ProgramEvent, to index: Int) {
-        for action in programs[index].machine.handle(event, at: .now()) {
-            switch action {
-            case .log(let event): say(event)
-            case .spawn: spawn(index)
-            case .signal(let signal): send(signal, to: index)
-            }
-        }
-    }
-
-    private mutating func spawn(_ index: Int) {
-        let spec = programs[index].machine.spec
-        close(index)
-        do {
-            let life = try Pipe.make()
-            let output = try Pipe.make()
-            let pid = try Spawner.spawn(
-                path: spec.path ?? spec.arguments.first ?? "", arguments: spec.arguments, environment: spec.environment,
-                descriptors: [life.read.number, output.write.number, output.write.number] + spec.inherited, name: spec.name)
-            _ = fcntl(output.read.number, F_SETFL, O_NONBLOCK)
-            programs[index].lifeline = life.keepWrite()
-            programs[index].output = output.keepRead()
-            try Self.watch(programs[index].output, UInt64(index), by: epoll.number)
-            apply(.spawned(pid: pid), to: index)
-        } catch let failure as Spawner.Failure {
-            apply(.spawnFailed(failure.description), to: index)
-        } catch {
-            apply(.spawnFailed("\(error)"), to: index)
-        }
-    }
-
-    /// To the whole group, so that no grandchild outlives a stop.
-    private mutating func send(_ signal: Int32, to index: Int) {
-        guard let pid = programs[index].machine.pid else { return }
-        if kill(-pid, signal) < 0, errno != ESRCH {
-            apply(.signalFailed(SystemError.text(errno)), to: index)
-        }
-        // A stopped process hears no SIGTERM.
-        if signal != SIGKILL { kill(-pid, SIGCONT) }
-    }
-
-    private mutating func reap() {
-        while let (pid, status) = Spawner.reap() {
-            if let index = programs.firstIndex(where: { $0.machine.pid == pid }) {
-                readOutput(of: index)  // what it said last comes before the line of its end
-                flushPartial(of: index)
-                close(index)
-                apply(.exited(status), to: index)
-            } else {
-                let words: String
-                switch status {
-                case .code(let code): words = "exit status \(code)"
-                case .signal(let signal, _): words = "terminated by \(SignalName.of(signal))"
-                }
-                say(Event(.info, "reaped", "reaped unknown pid \(pid) (\(words))", ["pid": .number(Int64(pid)), "status": .text(words)]))
-            }
-        }
+        while let signal = signals.next() { received(signal) }
     }
 
     private mutating func passDeadlines() {
         let now = MonotonicTime.now()
-        for index in programs.indices {
-            if let due = programs[index].machine.deadline, due <= now { apply(.deadline, to: index) }
+        for group in groups {
+            for program in group.programs {
+                if let due = program.machine.deadline, due <= now { apply(.deadline, to: program) }
+            }
+        }
+        if let report = nextReport, report <= now { reportTheLiving() }
+    }
+
+    // MARK: the log
+
+    mutating func say(_ event: Event) {
+        if let line = log.line(event, at: .now()) { sinks[1]?.write(line) }
+    }
+
+    /// A sink that waits for its reader is heard of when the reader goes on.
+    private mutating func watchSinks() {
+        for number in [1, 2] as [Int32] {
+            let waits = sinks[number]?.isWaiting ?? false
+            if waits, sinkTickets[number] == nil {
+                sinkTickets[number] = try? watch(number, .sink(number), events: EPOLLOUT.rawValue)
+            } else if !waits, let ticket = sinkTickets.removeValue(forKey: number) {
+                unwatch(number, ticket)
+            }
         }
     }
 
     // MARK: output
 
-    private mutating func readOutput(of index: Int) {
-        guard programs.indices.contains(index), programs[index].output >= 0 else { return }
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        // Bounded, so that one loud program does not keep the others waiting.
-        for _ in 0..<16 {
-            let got = unsafe Glibc.read(programs[index].output, &buffer, buffer.count)
+    /// `turns` bounds it, so that one loud program does not keep the others waiting.
+    mutating func readOutput(_ stream: OutputStream, of program: ManagedProgram, turns: Int, mayPause: Bool = true) {
+        for _ in 0..<turns {
+            guard let number = stream.pipe?.number else { return }
+            if mayPause, mustWait(stream) { return pause(stream, of: program) }
+            let got = unsafe Glibc.read(number, &buffer, buffer.count)
             if got > 0 {
-                programs[index].partial += buffer[..<got]
-                sayLines(of: index)
+                take(buffer[..<got], stream, of: program)
+                if got < buffer.count { return }
             } else {
-                if got == 0 {
-                    unwatch(programs[index].output)
-                    Glibc.close(programs[index].output)
-                    programs[index].output = -1
-                }
+                if got == 0 { closePipe(stream) }
                 return
             }
         }
     }
 
-    private mutating func sayLines(of index: Int) {
-        while let end = programs[index].partial.firstIndex(of: 10) {
-            let line = String(decoding: programs[index].partial[..<end], as: UTF8.self)
-            programs[index].partial.removeSubrange(...end)
-            log.write(face.stamp(line, from: programs[index].machine.spec.name, at: .now()))
+    /// A slow reader slows the program down, as a pipe would; one that takes nothing at all holds nobody up.
+    private func mustWait(_ stream: OutputStream) -> Bool {
+        guard case .descriptor(let number) = stream.spec.destination, let sink = sinks[number] else { return false }
+        return sink.isPressed && sink.stalledFrom > .now()
+    }
+    private mutating func pause(_ stream: OutputStream, of program: ManagedProgram) {
+        guard let number = stream.pipe?.number else { return }
+        unwatch(number, stream.ticket)
+        paused.append((program, stream))
+    }
+    private mutating func resume() {
+        if paused.isEmpty { return }
+        let due = paused
+        paused = []
+        for (program, stream) in due {
+            if mustWait(stream) { paused.append((program, stream)) } else { watchOutput(stream, of: program) }
         }
-        if programs[index].partial.count > 65_536 { flushPartial(of: index) }
     }
-
-    private mutating func flushPartial(of index: Int) {
-        guard !programs[index].partial.isEmpty else { return }
-        let line = String(decoding: programs[index].partial, as: UTF8.self)
-        programs[index].partial = []
-        log.write(face.stamp(line, from: programs[index].machine.spec.name, at: .now()))
+    private var endOfPause: MonotonicTime? {
+        paused.compactMap { entry -> MonotonicTime? in
+            guard case .descriptor(let number) = entry.stream.spec.destination else { return nil }
+            return sinks[number]?.stalledFrom
+        }.min()
     }
-
-    private mutating func close(_ index: Int) {
-        if programs[index].output >= 0 {
-            unwatch(programs[index].output)
-            Glibc.close(programs[index].output)
-        }
-        if programs[index].lifeline >= 0 { Glibc.close(programs[index].lifeline) }
-        programs[index].output = -1
-        programs[index].lifeline = -1
-        programs[index].partial = []
+    mutating func watchOutput(_ stream: OutputStream, of program: ManagedProgram) {
+        guard let number = stream.pipe?.number else { return }
+        stream.ticket = (try? watch(number, .output(program, stream))) ?? 0
     }
-
-    private mutating func say(_ event: Event) { log.write(face.line(event, at: .now())) }
-
-    // MARK: the end
-
-    private mutating func shutDown(code: Int32) {
-        if isShuttingDown { return }
-        isShuttingDown = true
-        exitCode = code
-        let names = programs.filter { !$0.machine.isAtRest }.map { $0.machine.spec.name }
-        if !names.isEmpty {
-            let list = names.joined(separator: ", ")
-            say(Event(.info, "waiting", "waiting for \(list) to die", ["programs": .text(list)]))
-        }
-        stopNext()
-    }
-
-    /// Stops the highest priority that is left, all of it together.
-    private mutating func stopNext() {
-        let left = programs.indices.filter { !programs[$0].machine.isAtRest }
-        guard let priority = left.map({ programs[$0].machine.spec.priority }).max(), priority != stopPriority else { return }
-        stopPriority = priority
-        for index in left where programs[index].machine.spec.priority == priority { apply(.stop, to: index) }
-    }
-
-    private mutating func endIfNothingEssentialIsLeft() {
-        let essential = programs.filter { $0.machine.spec.essential }
-        guard !essential.isEmpty, essential.allSatisfy({ $0.machine.state == .fatal || $0.machine.state == .exited }) else { return }
-        let list = essential.map { $0.machine.spec.name }.joined(separator: ", ")
-        say(
-            Event(
-                .crit, "essential_lost", "nothing left to supervise: \(list) cannot run; ending with exit status 1",
-                ["programs": .text(list)]))
-        shutDown(code: 1)
+    mutating func closePipe(_ stream: OutputStream) {
+        guard let number = stream.pipe?.number else { return }
+        unwatch(number, stream.ticket)
+        stream.pipe = nil
+        paused.removeAll { $0.stream === stream }
     }
 }

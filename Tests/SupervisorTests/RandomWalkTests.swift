@@ -34,6 +34,8 @@ struct RandomWalkTests {
         var now = seconds(0)
         var isOrdered = false
         var process: Int32?
+        /// Of a process that is gone, others of its group not.
+        var group: Int32?
         var nextPid: Int32 = 100
         var mayFailToSignal = false
         var fault: String?
@@ -46,14 +48,17 @@ struct RandomWalkTests {
                 case .spawn:
                     if isOrdered || process != nil { fault = "a second spawn before the first has ended" }
                     isOrdered = true
-                case .signal(let signal):
-                    if machine.pid != process || process == nil { fault = "a signal to nobody" }
+                case .signal(let signal, _):
+                    if machine.pid != process && group == nil || process == nil && group == nil { fault = "a signal to nobody" }
                     if signal == 9, before != .stopping { fault = "SIGKILL in \(before)" }
                     mayFailToSignal = true
+                case .killRemains(let remains):
+                    if remains != group { fault = "SIGKILL to a group that is not there" }
+                    group = nil
                 case .log: break
                 }
             }
-            if !isOrdered, machine.pid != process { fault = "the machine has lost its process" }
+            if !isOrdered, machine.pid != process, group == nil || machine.pid != group { fault = "the machine has lost its process" }
         }
         mutating func answer(well: Bool) {
             isOrdered = false
@@ -65,9 +70,15 @@ struct RandomWalkTests {
                 deliver(.spawnFailed("no"))
             }
         }
-        mutating func exit(_ status: Ending) {
+        mutating func exit(_ status: Ending, groupLives: Bool = false) {
+            group = groupLives ? process : nil
             process = nil
-            deliver(.exited(status))
+            deliver(.exited(status, groupLives: groupLives))
+            if machine.state != .stopping { group = nil }
+        }
+        mutating func endGroup() {
+            group = nil
+            deliver(.groupEnded)
         }
         /// What has to come, comes: answers, ends, deadlines.
         mutating func settle(_ random: inout SplitMix) -> Bool {
@@ -79,7 +90,9 @@ struct RandomWalkTests {
                     now = max(now, due)
                     deliver(.deadline)
                 } else if process != nil {
-                    exit(.signal(15, core: false))
+                    exit(.signal(15, core: false), groupLives: .random(using: &random))
+                } else if group != nil, Bool.random(using: &random) {
+                    endGroup()
                 }
             }
             return false
@@ -95,6 +108,7 @@ struct RandomWalkTests {
             $0.maxBackoff = Double(seed)
             $0.startsecs = Double(seed % 4)
             $0.stopwaitsecs = 2
+            $0.killasgroup = seed % 3 == 0
         }
         var world = World(machine: ProgramStateMachine(spec))
         var visited: Set<ProgramState> = []
@@ -105,7 +119,11 @@ struct RandomWalkTests {
             case 3: world.deliver(.stop)
             case 4...8: if world.isOrdered { world.answer(well: Int.random(in: 0..<4, using: &random) > 0) }
             case 9...10:
-                if world.process != nil { world.exit([.code(0), .code(1), .signal(9, core: false)].randomElement(using: &random)!) }
+                if world.process != nil {
+                    world.exit(
+                        [.code(0), .code(1), .signal(9, core: false)].randomElement(using: &random)!, groupLives: .random(using: &random))
+                }
+                if world.group != nil, Bool.random(using: &random) { world.endGroup() }
             case 11...13: world.deliver(.deadline)
             case 14:
                 if let due = world.machine.deadline {
@@ -141,6 +159,7 @@ struct RandomWalkTests {
             now = now + Double.random(in: 0...1.5, using: &random)
             let events: [ProgramEvent] = [
                 .start, .stop, .spawned(pid: 5), .spawnFailed("no"), .exited(.code(0)), .exited(.signal(6, core: true)), .deadline,
+                .exited(.code(1), groupLives: true), .groupEnded,
                 .signalFailed("no"),
             ]
             _ = machine.handle(events.randomElement(using: &random)!, at: now)

@@ -135,10 +135,9 @@ struct SpawnerTests: ~Copyable {
     }
 
     func failure(_ path: String, in place: String? = nil) -> String? {
-        do {
-            end(
-                try Spawner.spawn(
-                    path: path, arguments: [path], environment: [:], descriptors: [-1, -1, -1], directory: place, name: "cat"))
+        do throws(Spawner.Failure) {
+            let found = try Spawner.executable(ProgramSpec(name: "cat", arguments: [path], environment: ["PATH": "/nowhere:/bin"]))
+            end(try Spawner.spawn(path: found, arguments: [path], environment: [:], descriptors: [-1, -1, -1], directory: place))
             return nil
         } catch { return error.description }
     }
@@ -148,14 +147,16 @@ struct SpawnerTests: ~Copyable {
         let plain = try file("noexec", "#!/bin/sh\n", mode: 0o644)
         #expect(failure(plain) == "command at '\(plain)' is not executable")
         #expect(failure(directory) == "command at '\(directory)' is a directory")
-        #expect(failure("/bin/true", in: "/no/such/dir") == "couldn't chdir to /no/such/dir: No such file or directory")
+        #expect(failure("nosuchcmd") == "can't find command 'nosuchcmd'")
+        #expect(failure("true") == nil)
+        #expect(failure("/bin/true", in: "/no/such/dir") == "couldn't chdir to /no/such/dir: ENOENT")
     }
 
     @Test func `a command that is there is not called missing for want of its interpreter`() throws {
         let orphan = try file("orphan", "#!/no/such/interpreter\n", mode: 0o755)
-        #expect(failure(orphan) == "couldn't exec \(orphan): No such file or directory")
+        #expect(failure(orphan) == "couldn't exec \(orphan): ENOENT")
         let words = try file("words", "just words\n", mode: 0o755)
-        #expect(failure(words) == "couldn't exec \(words): Exec format error")
+        #expect(failure(words) == "couldn't exec \(words): ENOEXEC")
     }
 
     @Test func `200 starts, good and bad, leave no descriptor behind`() throws {

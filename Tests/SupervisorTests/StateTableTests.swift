@@ -8,7 +8,7 @@ import Testing
 struct StateTableTests {
     /// A state and, where it makes a difference, whether the answer to a spawn is still under way.
     enum Situation: String, CaseIterable, Sendable {
-        case stopped, ordered, starting, running, backoff, stopping, stoppingUnanswered, exited, fatal, unknown
+        case stopped, ordered, starting, running, backoff, stopping, stoppingUnanswered, stoppingGroup, exited, fatal, unknown
 
         var machine: ProgramStateMachine {
             switch self {
@@ -31,6 +31,10 @@ struct StateTableTests {
                 var machine = Situation.ordered.machine
                 _ = machine.handle(.stop, at: seconds(0))
                 return machine
+            case .stoppingGroup:
+                var machine = Situation.stopping.machine
+                _ = machine.handle(.exited(.code(0), groupLives: true), at: seconds(3))
+                return machine
             case .exited:
                 var machine = ProgramStateMachine.started(program { $0.autorestart = .never })
                 _ = machine.handle(.exited(.code(0)), at: seconds(3))
@@ -51,7 +55,7 @@ struct StateTableTests {
             case .ordered, .starting: .starting
             case .running: .running
             case .backoff: .backoff
-            case .stopping, .stoppingUnanswered: .stopping
+            case .stopping, .stoppingUnanswered, .stoppingGroup: .stopping
             case .exited: .exited
             case .fatal: .fatal
             case .unknown: .unknown
@@ -60,7 +64,7 @@ struct StateTableTests {
     }
 
     enum Happening: String, CaseIterable, Sendable {
-        case start, stop, spawned, spawnFailed, exitedWell, exitedBadly, killed, early, due, signalFailed
+        case start, stop, spawned, spawnFailed, exitedWell, exitedBadly, killed, early, due, signalFailed, exitedAlone, groupEnded
 
         func deliver(to machine: inout ProgramStateMachine) -> [ProgramAction] {
             let now = seconds(4)
@@ -74,6 +78,8 @@ struct StateTableTests {
             case .killed: return machine.handle(.exited(.signal(9, core: false)), at: now)
             case .early: return machine.handle(.deadline, at: seconds(0.1))
             case .due: return machine.handle(.deadline, at: machine.deadline ?? seconds(1000))
+            case .exitedAlone: return machine.handle(.exited(.code(0), groupLives: true), at: now)
+            case .groupEnded: return machine.handle(.groupEnded, at: now)
             case .signalFailed: return machine.handle(.signalFailed("Operation not permitted"), at: now)
             }
         }
@@ -81,29 +87,36 @@ struct StateTableTests {
 
     /// State after the event, then the actions in order; "-" where nothing changes.
     static let table: [Situation: [String]] = [
-        .stopped: ["starting spawn", "-", "-", "-", "-", "-", "-", "-", "-", "-"],
+        .stopped: ["starting spawn", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"],
         .ordered: [
-            "-", "stopping", "starting spawned", "backoff spawnerr", "-", "-", "-", "-", "-", "-",
+            "-", "stopping", "starting spawned", "backoff spawnerr", "-", "-", "-", "-", "-", "-", "-", "-",
         ],
         .starting: [
-            "-", "stopping sig15", "-", "-", "starting success exited spawn", "starting success exited spawn",
-            "starting success exited spawn", "-", "running success", "unknown kill_failed",
+            "-", "stopping stopping sig15", "-", "-", "starting success exited spawn", "starting success exited spawn",
+            "starting success exited spawn", "-", "running success", "unknown kill_failed", "starting success exited spawn", "-",
         ],
         .running: [
-            "-", "stopping sig15", "-", "-", "starting exited spawn", "starting exited spawn", "starting exited spawn", "-", "-",
-            "unknown kill_failed",
+            "-", "stopping stopping sig15", "-", "-", "starting exited spawn", "starting exited spawn", "starting exited spawn", "-", "-",
+            "unknown kill_failed", "starting exited spawn", "-",
         ],
-        .backoff: ["starting spawn", "stopped", "-", "-", "-", "-", "-", "-", "starting spawn", "-"],
+        .backoff: ["starting spawn", "stopped stopping", "-", "-", "-", "-", "-", "-", "starting spawn", "-", "-", "-"],
         .stopping: [
-            "-", "-", "-", "-", "stopped stopped", "stopped stopped", "stopped stopped", "-", "stopping killing sig9",
-            "unknown kill_failed",
+            "stopping start_refused", "-", "-", "-", "stopped stopped", "stopped stopped", "stopped stopped", "-",
+            "stopping killing sig9", "unknown kill_failed", "stopping groupsig15", "-",
         ],
         .stoppingUnanswered: [
-            "-", "-", "stopping spawned sig15", "stopped", "-", "-", "-", "-", "-", "-",
+            "stopping start_refused", "-", "stopping spawned stopping sig15", "stopped", "-", "-", "-", "-", "-", "-", "-", "-",
         ],
-        .exited: ["starting spawn", "-", "-", "-", "-", "-", "-", "-", "-", "-"],
-        .fatal: ["starting spawn", "-", "-", "-", "-", "-", "-", "-", "-", "-"],
-        .unknown: ["-", "stopping sig15", "-", "-", "exited exited", "exited exited", "exited exited", "-", "-", "-"],
+        .stoppingGroup: [
+            "stopping start_refused", "-", "-", "-", "-", "-", "-", "-", "stopping killing groupsig9", "stopped stopped", "-",
+            "stopped stopped",
+        ],
+        .exited: ["starting spawn", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"],
+        .fatal: ["starting spawn", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"],
+        .unknown: [
+            "-", "stopping stopping sig15", "-", "-", "exited exited", "exited exited", "exited exited", "-", "-", "-", "exited exited",
+            "-",
+        ],
     ]
 
     @Test(arguments: Situation.allCases)
@@ -116,7 +129,8 @@ struct StateTableTests {
             let actions = happening.deliver(to: &machine).map { action in
                 switch action {
                 case .spawn: "spawn"
-                case .signal(let signal): "sig\(signal)"
+                case .signal(let signal, let group): group ? "groupsig\(signal)" : "sig\(signal)"
+                case .killRemains: "remains"
                 case .log(let event): event.name
                 }
             }

@@ -14,19 +14,37 @@
 
 /// Where between fork and exec a start failed. Order matters: it is the order of the steps.
 enum sensor_spawn_step {
-    SENSOR_SPAWN_FORK = 1,  ///< fork(2) itself
+    SENSOR_SPAWN_FORK = 1,  ///< vfork(2) itself
     SENSOR_SPAWN_SETUP,     ///< process group, descriptors
+    SENSOR_SPAWN_USER,
     SENSOR_SPAWN_CHDIR,
     SENSOR_SPAWN_EXEC,
 };
 
-/// Starts `path` in a process group of its own with default signal dispositions, an empty signal mask and
-/// exactly `count` descriptors: descriptors[i] becomes descriptor i, everything above is closed.
-/// An entry of -1 is /dev/null. `directory` may be null. Returns the pid, or -1 with *step and *error set;
-/// a child that failed before exec has been reaped.
-pid_t sensor_spawn(const char *_Nonnull path, char *_Nullable const *_Nonnull argv, char *_Nullable const *_Nonnull envp,
-                   const char *_Nullable directory, const int *_Nonnull descriptors, int count, int *_Nonnull step,
-                   int *_Nonnull error);
+struct sensor_spawn_options {
+    const char *_Nonnull path;
+    char *_Nullable const *_Nonnull argv;
+    char *_Nullable const *_Nonnull envp;
+    const char *_Nullable directory;
+    /// descriptors[i] becomes descriptor i, everything above is closed; -1 is /dev/null. At most 16.
+    const int *_Nonnull descriptors;
+    int count;
+    /// -1: the caller's own.
+    int umask;
+    int has_user;
+    uid_t uid;
+    gid_t gid;
+    const gid_t *_Nullable groups;
+    int group_count;
+};
+
+/// Starts a program in a process group of its own with default signal dispositions and an empty signal mask.
+/// Returns the pid, or -1 when no process was made. A process that failed before exec ends with status 127, is
+/// reaped like any other, and leaves *step and *error set; else *step is 0.
+pid_t sensor_spawn(const struct sensor_spawn_options *_Nonnull options, int *_Nonnull step, int *_Nonnull error);
+
+/// `ENOENT` and the like (strerrorname_np(3)); null for a number that is none.
+const char *_Nullable sensor_errno_name(int error);
 
 /// renameat2(2) with RENAME_NOREPLACE; falls back to link + unlink where the file system lacks the flag.
 int sensor_rename_noreplace(int from_dir, const char *_Nonnull from, int to_dir, const char *_Nonnull to);
@@ -45,13 +63,15 @@ int sensor_wait_exited(int status);
 int sensor_wait_code(int status);
 int sensor_wait_signal(int status);
 int sensor_wait_core(int status);
-/// pipe2(2) with O_CLOEXEC.
 /// An interface's flags (SIOCGIFFLAGS, netdevice(7)) and its driver's name (ETHTOOL_GDRVINFO; empty where there is
 /// none; `driver` holds 32 bytes). 0, or -1 with errno.
 int sensor_interface(const char *_Nonnull name, uint32_t *_Nonnull flags, char *_Nonnull driver);
 /// 1 if the open directory is the root of a mount (statx(2), STATX_ATTR_MOUNT_ROOT), bind mounts too; else 0.
 int sensor_is_mount_root(int directory);
+/// pipe2(2) with O_CLOEXEC.
 int sensor_pipe(int *_Nonnull ends);
+/// connect(2) to a socket of the file system; 0, or -1 with errno.
+int sensor_connect_unix(int socket, const char *_Nonnull path);
 int sensor_prctl_subreaper(void);
 int sensor_prctl_name(const char *_Nonnull name);
 int sensor_set_tcp_user_timeout(int socket, unsigned int milliseconds);

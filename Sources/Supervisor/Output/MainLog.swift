@@ -1,0 +1,73 @@
+public import Events
+import Linux
+
+/// Where the supervisor's own lines go.
+public struct LogOptions: Sendable {
+    public var face = LogFace.text
+    /// Lines below are not written.
+    public var level = Level.info
+    /// A copy, or the only one, on standard output.
+    public var stdout = true
+    public var file: String?
+    public var maxbytes: Int64 = 50 << 20
+    public var backups = 10
+    public init() {}
+}
+
+/// The supervisor's own log: standard output, a file, or both.
+struct MainLog {
+    let options: LogOptions
+    private let file: RotatingFile?
+    let trouble: Event?
+
+    init(_ options: LogOptions) {
+        self.options = options
+        guard let path = options.file else {
+            file = nil
+            trouble = nil
+            return
+        }
+        do {
+            file = try RotatingFile(path, maxbytes: options.maxbytes, backups: options.backups)
+            trouble = nil
+        } catch {
+            file = nil
+            trouble = Self.trouble(path, error.description)
+        }
+    }
+
+    var path: String? { file?.path }
+
+    /// Writes into the file and returns what standard output gets.
+    func line(_ event: Event, at time: WallTime) -> String? {
+        guard event.level.rank <= options.level.rank else { return nil }
+        let line = options.face.line(event, at: time)
+        guard let trouble = file?.write(Array(line.utf8)[...]) else { return options.stdout ? line : nil }
+        let told: Event
+        switch trouble {
+        case .began(let why): told = Self.trouble(options.file ?? "", why)
+        case .passed(let dropped): told = Self.recovered(options.file ?? "", dropped)
+        }
+        return options.stdout ? line + options.face.line(told, at: time) : nil
+    }
+
+    /// Bytes that are no event.
+    func raw(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        _ = file?.write(bytes)
+        return options.stdout ? bytes : nil
+    }
+
+    func reopen() { _ = file?.reopen() }
+    func clear() { _ = file?.clear() }
+
+    static func trouble(_ path: String, _ why: String, of program: String? = nil) -> Event {
+        Event(
+            .warn, "log_failed", "cannot write \(path): \(why); what belongs there is dropped until it can be written",
+            ["program": program.map { .text($0) } ?? .none, "file": .text(path), "reason": .text(why)])
+    }
+    static func recovered(_ path: String, _ dropped: Int64, of program: String? = nil) -> Event {
+        Event(
+            .warn, "log_recovered", "\(path) is written again, \(dropped) bytes were dropped",
+            ["program": program.map { .text($0) } ?? .none, "file": .text(path), "dropped": .number(dropped)])
+    }
+}
