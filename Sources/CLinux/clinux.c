@@ -9,6 +9,7 @@
 #include <linux/ethtool.h>
 #include <linux/filter.h>
 #include <linux/sockios.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -163,6 +164,58 @@ int sensor_connect_unix(int socket, const char *path) {
     if (unix_address(&address, path) < 0) return -1;
     return connect(socket, (struct sockaddr *)&address, sizeof address);
 }
+
+int sensor_bind_unix(int socket, const char *path) {
+    struct sockaddr_un address;
+    if (unix_address(&address, path) < 0) return -1;
+    return bind(socket, (struct sockaddr *)&address, sizeof address);
+}
+
+int sensor_become_plain_user(uid_t uid, gid_t gid, const gid_t *groups, int count) {
+    return setgroups((size_t)count, groups) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ? -1 : 0;
+}
+
+int sensor_daemonize(void) {
+    pid_t pid = fork();
+    if (pid < 0) return -1;
+    if (pid > 0) _exit(0);
+    if (setsid() < 0) return -1;
+    int null = open("/dev/null", O_RDWR);
+    if (null < 0) return -1;
+    for (int i = 0; i < 3; i++) dup2(null, i);
+    if (null > 2) close(null);
+    return 0;
+}
+
+int sensor_no_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
+int sensor_connect_tcp(const char *host, const char *port, int *error) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found, *one;
+    if (getaddrinfo(host, port, &hints, &found) != 0) return -2;
+    int made = -1;
+    *error = ECONNREFUSED;
+    for (one = found; one && made < 0; one = one->ai_next) {
+        int s = socket(one->ai_family, one->ai_socktype | SOCK_CLOEXEC, one->ai_protocol);
+        if (s >= 0 && connect(s, one->ai_addr, one->ai_addrlen) == 0) {
+            made = s;
+        } else {
+            *error = errno;
+            if (s >= 0) close(s);
+        }
+    }
+    freeaddrinfo(found);
+    return made;
+}
+
+int sensor_accept(int socket) { return accept4(socket, NULL, NULL, SOCK_CLOEXEC); }
+
+long long sensor_peer_uid(int socket) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 ? -1 : (long long)peer.uid;
+}
+
+int sensor_socketpair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
 
 int sensor_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 

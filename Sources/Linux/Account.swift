@@ -23,6 +23,17 @@ public struct Account: Sendable, Equatable {
         self.gid = gid
     }
 
+    /// All groups of the user (getgrouplist(3)), its own among them.
+    public var groups: [UInt32] {
+        var count: Int32 = 64
+        while true {
+            var list = [gid_t](repeating: 0, count: Int(count))
+            let before = count
+            if unsafe getgrouplist(name, gid, &list, &count) >= 0 { return Array(list.prefix(Int(count))) }
+            if count <= before { return [gid] }
+        }
+    }
+
     /// Root in a container may have no right to become anybody else.
     public static var canChange: Bool { sensor_can_become_user() != 0 }
 

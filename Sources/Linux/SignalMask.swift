@@ -23,6 +23,12 @@ public struct SignalDescriptor: ~Copyable {
         for signal in signals { unsafe sigaddset(&set, signal) }
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
     }
+    public static func release(_ signals: [Int32]) {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
     /// Whether one of them is held.
     public static func isHeld(_ signals: [Int32]) -> Bool {
         var set = sigset_t()

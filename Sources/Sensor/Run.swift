@@ -32,6 +32,7 @@ struct Run: ParsableCommand {
             let account = try RunAccount.choose(settings)
             let data = try DataDirectory(settings.dataDirectory)
             if let account, account.uid != 0 { try data.give(to: account) }
+            if settings.socket == nil { ControlPlace.prepare(for: account) }
             var change = Event?.none
             if let account { change = try RunAccount.enter(account) }
             guard let lock = try data.lock(patience: Self.leftovers, isTold: { SignalDescriptor.isHeld(Self.endings) }) else { return }
@@ -41,7 +42,7 @@ struct Run: ParsableCommand {
             if pair.isNew { show(pair, face) }
             if let change { log(change) }
             if let warning = pair.warning { log(Event(.warn, "key_exposed", warning, ["file": .text(pair.privateKeyPath)])) }
-            for (name, value) in [("SENSOR_METRICS_FILE", settings.metricsFile), ("SENSOR_SOCKET", settings.socket)] where value != nil {
+            for (name, value) in [("SENSOR_METRICS_FILE", settings.metricsFile)] where value != nil {
                 log(Event(.warn, "setting_unused", "\(name) is set, but this version does not use it yet", ["name": .text(name)]))
             }
             for warning in Settings.load(Environment.all()).warnings { log(Event(.warn, "setting_unknown", warning)) }
@@ -58,10 +59,15 @@ struct Run: ParsableCommand {
             for event in try OrphanedFiles.finish(except: interfaces, spool: data.spool, state: data.state, series: series) { log(event) }
             let spool = data.spool
             var options = SupervisorOptions()
+            let listener = ControlPlace.listen(
+                ControlPlace.candidates(setting: settings.socket, dataDirectory: data.path), &options.serverURL
+            ) {
+                log(Event(.warn, "control_missing", "no control socket: \($0)", ["reason": .text($0)]))
+            }
             options.log.face = face
             options.exitOnFatal = .all
             var supervisor = try Supervisor(
-                Programs.all(interfaces: interfaces, settings: settings, lock: lock), options: options,
+                Programs.all(interfaces: interfaces, settings: settings, lock: lock), options: options, listener: listener,
                 hooks: .init(farewell: { [Programs.farewell(undelivered: DataDirectory.undelivered(spool: spool))] }))
             if case .exit(let code) = try supervisor.run(), code != 0 { throw ExitCode(code) }
         } catch let error as ExitCode { throw error } catch let error as KeyProblem {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Supervisor
 
 @main
 struct Sensor: ParsableCommand {
@@ -7,11 +8,23 @@ struct Sensor: ParsableCommand {
         commandName: "sensor",
         abstract: "Full packet capture: records interfaces into pcap files and delivers each once, over SSH.",
         version: "0.1.0",
-        subcommands: [Run.self, PrintKey.self, CaptureCommand.self, ShipCommand.self])
+        subcommands: [
+            Run.self, PrintKey.self, StatusCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, SignalCommand.self,
+            TailCommand.self, PidCommand.self, ShutdownCommand.self, Supervise.self, CaptureCommand.self, ShipCommand.self,
+            ControlConnectionCommand.self,
+        ])
 
     static func main() {
         // A closed standard descriptor would become the next file that is opened, and the log go into it.
         for number in 0...2 as ClosedRange<Int32> where fcntl(number, F_GETFD) < 0 { _ = unsafe open("/dev/null", O_RDWR) }
+        let called = CommandLine.arguments.first ?? ""
+        let words = Array(CommandLine.arguments.dropFirst())
+        switch called.split(separator: "/").last {
+        case "supervisord":
+            Glibc.exit(Daemon(name: called, words: words, staysInForeground: false, environment: Environment.all()).run())
+        case "supervisorctl": Glibc.exit(ControlProgram(name: called, environment: Environment.all()).run(words))
+        default: break
+        }
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -191,7 +191,8 @@ public struct SettingDeclaration: Sendable {
             "A Prometheus text file for node_exporter's textfile collector (not written by this version)."
         ) { text, settings throws(SettingProblem) in settings.metricsFile = text },
         .init(
-            "SENSOR_SOCKET", form: "path", default: "/run/sensor/control.sock", "The control socket (not opened by this version)."
+            "SENSOR_SOCKET", form: "path", default: "/run/sensor/control.sock",
+            "The control socket, mode 0700. Without this setting and where the default cannot be made: `control.sock` in the data directory."
         ) { text, settings throws(SettingProblem) in
             guard text.utf8.count <= 107 else { throw SettingProblem("", text, "a path of at most 107 bytes (unix(7))") }
             settings.socket = text

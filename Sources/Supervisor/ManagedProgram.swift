@@ -17,7 +17,10 @@ final class ManagedProgram {
     /// For the uptime: wall clocks jump.
     var startedMonotonic: MonotonicTime?
     var isSaidToDaemonize = false
-    var isRemoved = false
+    /// Since the last start that was asked for it has been up for startsecs.
+    var hasSucceeded = false
+    /// Why the kernel refused the last signal.
+    var signalProblem = ""
 
     init(_ spec: ProgramSpec) {
         self.spec = spec

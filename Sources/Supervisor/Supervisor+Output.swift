@@ -25,7 +25,8 @@ extension Supervisor {
             say(Event(.debg, "output", head))
             let isText = String(validating: bytes, as: UTF8.self) != nil
             let data = isText ? Array(bytes) : Array("Undecodable: b'\(Self.escaped(bytes))'".utf8)
-            if let copy = log.raw((data + [10])[...]) { sinks[1]?.write(copy) }
+            log.raw((data + [10])[...])
+            copy((data + [10])[...])
         }
     }
     private static func escaped(_ bytes: ArraySlice<UInt8>) -> String {

@@ -8,6 +8,7 @@ extension Supervisor {
     mutating func apply(_ event: ProgramEvent, to program: ManagedProgram) {
         let before = program.state
         let actions = program.machine.handle(event, at: .now())
+        if program.state == .running || before == .running { program.hasSucceeded = true }
         if program.state != before, Self.hadProcess(before), !Self.hadProcess(program.state) { program.stoppedAt = .now() }
         for action in actions {
             switch action {
@@ -111,7 +112,8 @@ extension Supervisor {
         guard let pid = program.pid else { return }
         let target = group ? -pid : pid
         if kill(target, signal) < 0, errno != ESRCH {
-            apply(.signalFailed(SystemError.text(errno)), to: program)
+            program.signalProblem = SystemError.text(errno)
+            apply(.signalFailed(program.signalProblem), to: program)
         }
         // A stopped process hears no SIGTERM.
         if signal != SIGKILL { kill(target, SIGCONT) }
@@ -124,6 +126,8 @@ extension Supervisor {
         while let (pid, status) = Spawner.reap() {
             if let program = byPid.removeValue(forKey: pid) {
                 ended(program, pid, status)
+            } else if let session = sessions.removeValue(forKey: pid) {
+                close(session)
             } else {
                 strangers += 1
                 if strangers <= 10 { reaped(pid, status) }

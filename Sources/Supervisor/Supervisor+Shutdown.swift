@@ -18,7 +18,14 @@ extension Supervisor {
                 say(Event(.warn, "received", "ignored \(name) indicating restart request (shutdown in progress)", ["signal": .text(name)]))
             } else {
                 say(event(.warn, "restart request"))
-                shutDown(.restart)
+                // What cannot be read would end everything.
+                if let why = whyNoRestart {
+                    say(
+                        Event(
+                            .erro, "restart_refused", "not restarted, the configuration cannot be used: \(why)", ["reason": .text(why)]))
+                } else {
+                    shutDown(.restart)
+                }
             }
         case SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGPWR:
             say(event(.warn, "exit request"))
@@ -27,9 +34,23 @@ extension Supervisor {
             say(event(.info, "log reopen request"))
             reopenLogs()
             say(Event(.info, "logs_reopened", "supervisord logreopen"))
-        case SIGCHLD: say(event(.debg, "a child quit"))
+        case SIGCHLD: hasChildEnded = true
         default: break
         }
+    }
+
+    var whyNoRestart: String? {
+        guard let reread = hooks.reread else { return nil }
+        do throws(ConfigurationError) {
+            _ = try reread()
+            return nil
+        } catch { return error.description }
+    }
+
+    mutating func sayChildEnded() {
+        guard hasChildEnded else { return }
+        hasChildEnded = false
+        say(Event(.debg, "received", "received SIGCHLD indicating a child quit", ["signal": .text("SIGCHLD")]))
     }
 
     /// A request for the end overrides one for a restart, never the other way round.

@@ -36,7 +36,12 @@ public struct Supervisor: ~Copyable {
     public struct Hooks {
         /// The last lines before the end.
         public var farewell: () -> [Event]
-        public init(farewell: @escaping () -> [Event] = { [] }) { self.farewell = farewell }
+        /// The groups as the configuration has them now.
+        public var reread: (() throws(ConfigurationError) -> [GroupSpec])?
+        public init(farewell: @escaping () -> [Event] = { [] }, reread: (() throws(ConfigurationError) -> [GroupSpec])? = nil) {
+            self.farewell = farewell
+            self.reread = reread
+        }
     }
 
     /// What a descriptor in the epoll set is there for.
@@ -45,6 +50,8 @@ public struct Supervisor: ~Copyable {
         case sink(Int32)
         case output(ManagedProgram, OutputStream)
         case input(ManagedProgram)
+        case listener
+        case session(ControlSession)
     }
 
     var groups: [ManagedGroup]
@@ -52,6 +59,12 @@ public struct Supervisor: ~Copyable {
     var byPid: [Int32: ManagedProgram] = [:]
     /// Programs that are stopped but for the rest of their process group.
     var lingering: [ManagedProgram] = []
+    /// What the configuration said last, in use or not.
+    var available: [GroupSpec]
+    var listener: ControlListener?
+    var listenerTicket: UInt64?
+    /// By the pid of the connection's child.
+    var sessions: [Int32: ControlSession] = [:]
     let options: SupervisorOptions
     let log: MainLog
     var sinks: [Int32: LogSink] = [1: LogSink(descriptor: 1), 2: LogSink(descriptor: 2)]
@@ -71,10 +84,14 @@ public struct Supervisor: ~Copyable {
 
     var end: SupervisorEnd?
     var shutdown = ShutdownOrder()
+    var hasChildEnded = false
+    private var lastAnswersUntil: MonotonicTime?
     /// When the programs that still live are named again.
     var nextReport: MonotonicTime?
 
-    public init(_ groups: [GroupSpec], options: SupervisorOptions, hooks: Hooks) throws(SystemError) {
+    public init(
+        _ groups: [GroupSpec], options: SupervisorOptions, listener: consuming ControlListener? = nil, hooks: Hooks
+    ) throws(SystemError) {
         let epoll = Descriptor(owning: Int32(try checked("epoll_create1") { Int(epoll_create1(Int32(bitPattern: UInt32(EPOLL_CLOEXEC)))) }))
         let timer = Descriptor(
             owning: Int32(try checked("timerfd_create") { Int(timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK))) }))
@@ -83,6 +100,8 @@ public struct Supervisor: ~Copyable {
         signal(SIGPIPE, SIG_IGN)
         for quiet in [SIGTTIN, SIGTTOU, SIGTSTP] { signal(quiet, SIG_IGN) }
         self.groups = groups.sorted { ($0.priority, $0.name) < ($1.priority, $1.name) }.map { ManagedGroup($0) }
+        self.available = groups
+        self.listener = consume listener
         self.options = options
         self.log = MainLog(options.log)
         self.syslog = Syslog(identity: "supervisord")
@@ -103,18 +122,35 @@ public struct Supervisor: ~Copyable {
             for program in group.programs where program.spec.autostart { apply(.start, to: program) }
         }
         while true {
-            if let end, groups.allSatisfy({ $0.isAtRest }) {
+            if let end, isAtEnd, isAnswered() {
                 for event in hooks.farewell() { say(event) }
                 for number in [1, 2] as [Int32] { sinks[number]?.flush() }
                 return end
             }
+            listen()
             arm()
             wait()
             resume()
             reap()
+            sayChildEnded()
             passDeadlines()
+            settleCalls()
             if end != nil { stopNext() } else { endIfNothingEssentialIsLeft() }
         }
+    }
+
+    /// Nothing lives that was started.
+    var isAtEnd: Bool { groups.allSatisfy { $0.isAtRest } }
+
+    /// The clients have their last answers, or have had the time to fetch them.
+    private mutating func isAnswered() -> Bool {
+        for session in sessions.values where session.toSend.isEmpty { close(session) }
+        if sessions.isEmpty { return true }
+        let due = lastAnswersUntil ?? .now() + Self.lastAnswers
+        lastAnswersUntil = due
+        if due > .now() { return false }
+        for pid in sessions.keys { kill(pid, SIGKILL) }
+        return true
     }
 
     // MARK: waiting
@@ -135,7 +171,7 @@ public struct Supervisor: ~Copyable {
 
     /// Sets the timer to the nearest deadline; without one it never fires.
     private mutating func arm() {
-        var due = [nextReport, endOfPause].compactMap { $0 }.min()
+        var due = [nextReport, endOfPause, lastAnswersUntil, nextWaitingReport].compactMap { $0 }.min()
         for group in groups {
             for program in group.programs {
                 if let its = program.machine.deadline, due.map({ its < $0 }) ?? true { due = its }
@@ -167,6 +203,8 @@ public struct Supervisor: ~Copyable {
             case .sink(let number): sinks[number]?.flush()
             case .output(let program, let stream): readOutput(stream, of: program, turns: 16)
             case .input(let program): writeInput(of: program)
+            case .listener: acceptConnections()
+            case .session(let session): readFrames(of: session)
             }
         }
     }
@@ -183,12 +221,21 @@ public struct Supervisor: ~Copyable {
             }
         }
         if let report = nextReport, report <= now { reportTheLiving() }
+        reportWaiting(now)
     }
+
+    private var nextWaitingReport: MonotonicTime? { sessions.values.compactMap { $0.waiting?.nextReport }.min() }
 
     // MARK: the log
 
     mutating func say(_ event: Event) {
-        if let line = log.line(event, at: .now()) { sinks[1]?.write(line) }
+        if let line = log.line(event, at: .now()) { copy(Array(line.utf8)[...]) }
+    }
+    /// To wherever the log goes besides its file.
+    mutating func copy(_ bytes: ArraySlice<UInt8>) {
+        if options.log.stdout { sinks[1]?.write(bytes) }
+        if options.log.stderr { sinks[2]?.write(bytes) }
+        if options.log.syslog { syslog.send(bytes) }
     }
 
     /// A sink that waits for its reader is heard of when the reader goes on.

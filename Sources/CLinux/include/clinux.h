@@ -70,9 +70,26 @@ int sensor_interface(const char *_Nonnull name, uint32_t *_Nonnull flags, char *
 int sensor_is_mount_root(int directory);
 /// pipe2(2) with O_CLOEXEC.
 int sensor_pipe(int *_Nonnull ends);
+/// bind(2) to a name in the file system; 0, or -1 with errno.
+int sensor_bind_unix(int socket, const char *_Nonnull path);
+/// accept4(2), close-on-exec; the connection itself is in blocking mode.
+int sensor_accept(int socket);
+/// The user at the other end of a Unix socket (SO_PEERCRED, unix(7)), or -1.
+long long sensor_peer_uid(int socket);
+/// socketpair(2): a stream in the file system's family, close-on-exec.
+int sensor_socketpair(int *_Nonnull ends);
 /// connect(2) to a socket of the file system; 0, or -1 with errno.
 int sensor_connect_unix(int socket, const char *_Nonnull path);
+/// Becomes a user with these groups, for good. 0, or -1 with errno.
+int sensor_become_plain_user(uid_t uid, gid_t gid, const gid_t *_Nullable groups, int count);
+/// Goes on in a child with a session of its own, descriptors 0 to 2 on /dev/null; the caller's process ends with 0.
+/// To be called while there is one thread. 0, or -1 with errno.
+int sensor_daemonize(void);
 int sensor_prctl_subreaper(void);
+/// prctl(2), PR_SET_NO_NEW_PRIVS.
+int sensor_no_new_privileges(void);
+/// A connected stream socket; -1 with *error set, or -2 when the host has no address.
+int sensor_connect_tcp(const char *_Nonnull host, const char *_Nonnull port, int *_Nonnull error);
 int sensor_prctl_name(const char *_Nonnull name);
 int sensor_set_tcp_user_timeout(int socket, unsigned int milliseconds);
 int sensor_set_linger_zero(int socket);

@@ -8,6 +8,8 @@ public struct LogOptions: Sendable {
     public var level = Level.info
     /// A copy, or the only one, on standard output.
     public var stdout = true
+    public var stderr = false
+    public var syslog = false
     public var file: String?
     public var maxbytes: Int64 = 50 << 20
     public var backups = 10
@@ -38,24 +40,21 @@ struct MainLog {
 
     var path: String? { file?.path }
 
-    /// Writes into the file and returns what standard output gets.
+    /// Writes into the file and returns what the other places get.
     func line(_ event: Event, at time: WallTime) -> String? {
         guard event.level.rank <= options.level.rank else { return nil }
         let line = options.face.line(event, at: time)
-        guard let trouble = file?.write(Array(line.utf8)[...]) else { return options.stdout ? line : nil }
+        guard let trouble = file?.write(Array(line.utf8)[...]) else { return line }
         let told: Event
         switch trouble {
         case .began(let why): told = Self.trouble(options.file ?? "", why)
         case .passed(let dropped): told = Self.recovered(options.file ?? "", dropped)
         }
-        return options.stdout ? line + options.face.line(told, at: time) : nil
+        return line + options.face.line(told, at: time)
     }
 
     /// Bytes that are no event.
-    func raw(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-        _ = file?.write(bytes)
-        return options.stdout ? bytes : nil
-    }
+    func raw(_ bytes: ArraySlice<UInt8>) { _ = file?.write(bytes) }
 
     func reopen() { _ = file?.reopen() }
     func clear() { _ = file?.clear() }

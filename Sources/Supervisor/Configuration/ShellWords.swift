@@ -1,0 +1,55 @@
+/// A command's words, as a POSIX shell quotes them and with nothing else of a shell: no comments, no
+/// variables. What Python's shlex.split makes of it.
+enum ShellWords {
+    enum Problem: Error, Equatable, CustomStringConvertible {
+        case unclosedQuotation, nothingEscaped
+
+        var description: String {
+            switch self {
+            case .unclosedQuotation: "No closing quotation"
+            case .nothingEscaped: "No escaped character"
+            }
+        }
+    }
+
+    static func split(_ text: String) throws(Problem) -> [String] {
+        var words: [String] = []
+        var word: String.UnicodeScalarView?
+        var rest = text.unicodeScalars.makeIterator()
+        while let scalar = rest.next() {
+            switch scalar {
+            case " ", "\t", "\r", "\n":
+                if let word { words.append(String(word)) }
+                word = nil
+                continue
+            case "'": try quoted(&rest, until: scalar, escapes: false, into: &word)
+            case "\"": try quoted(&rest, until: scalar, escapes: true, into: &word)
+            case "\\":
+                guard let next = rest.next() else { throw .nothingEscaped }
+                (word?.append(next)) ?? (word = String.UnicodeScalarView([next]))
+            default: (word?.append(scalar)) ?? (word = String.UnicodeScalarView([scalar]))
+            }
+        }
+        if let word { words.append(String(word)) }
+        return words
+    }
+
+    private static func quoted(
+        _ rest: inout String.UnicodeScalarView.Iterator, until quote: Unicode.Scalar, escapes: Bool,
+        into word: inout String.UnicodeScalarView?
+    ) throws(Problem) {
+        var text = String.UnicodeScalarView()
+        defer { (word?.append(contentsOf: text)) ?? (word = text) }
+        while let scalar = rest.next() {
+            if scalar == quote { return }
+            if escapes, scalar == "\\" {
+                guard let next = rest.next() else { throw .nothingEscaped }
+                if next != quote, next != "\\" { text.append("\\") }
+                text.append(next)
+            } else {
+                text.append(scalar)
+            }
+        }
+        throw .unclosedQuotation
+    }
+}
