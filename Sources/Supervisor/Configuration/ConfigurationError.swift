@@ -45,5 +45,5 @@ public enum LogLevel: Int, Sendable, CaseIterable, Comparable {
     }
 
     /// The four letters of a log line: `WARN`.
-    public var word: String { String(name.uppercased().prefix(4)) }
+    public var word: String { self == .debug ? "DEBG" : String(name.uppercased().prefix(4)) }
 }

@@ -45,13 +45,15 @@ public struct DaemonSettings: Sendable, Equatable {
 
 extension DaemonSettings {
     /// Reads the section; the command line has the last word, though what it overrides is checked all the same.
-    init(_ reader: SectionReader, _ names: ExpansionNames, _ arguments: SupervisordArguments, _ world: ConfigurationWorld)
-        throws(ConfigurationError)
-    {
+    /// `user` is left to `becoming`.
+    init(
+        _ reader: SectionReader, _ names: ExpansionNames, _ arguments: SupervisordArguments, _ world: ConfigurationWorld,
+        _ warnings: inout [String]
+    ) throws(ConfigurationError) {
         minfds = try reader.integer("minfds", minfds)
         minprocs = try reader.integer("minprocs", minprocs)
         directory = try reader.value("directory", nil) { text throws(ConfigurationError) in try world.existingDirectory(text) }
-        let user = try reader.text("user")
+        _ = try reader.text("user")
         umask = try reader.value("umask", umask, OptionValue.octal)
         let logfile = try reader.value("logfile", "supervisord.log", world.pathInLogDirectory)
         logfileMaxbytes = try reader.value("logfile_maxbytes", logfileMaxbytes, OptionValue.bytes)
@@ -66,13 +68,23 @@ extension DaemonSettings {
         stripANSI = try reader.boolean("strip_ansi")
         // Expanded twice, as ever: a `%` in a value is written `%%%%` here, and `%%` in a program's section.
         let pairs = try Expansion.expand(try reader.text("environment") ?? "", names, name: "environment")
-        environment = try KeyValueText(pairs).pairs
+        let read = try KeyValueText(pairs)
+        environment = read.pairs
+        warnings += read.warnings(for: reader.section)
         exitOnFatal = try reader.boolean("exit_on_fatal")
         maxBackoff = try reader.value("max_backoff", nil) { text throws(ConfigurationError) in try OptionValue.backoff(text) }
         logPrefix = try reader.boolean("log_prefix")
 
         override(arguments)
         (self.logfile, self.pidfile) = (world.mainLog(arguments.logfile ?? logfile), world.normalized(pidfile))
-        if let name = arguments.user ?? user { self.user = try world.user(name) }
+    }
+
+    /// An unknown user is the last mistake to be found.
+    mutating func becoming(
+        _ reader: SectionReader, _ arguments: SupervisordArguments, _ world: ConfigurationWorld
+    ) throws(ConfigurationError) {
+        var name = arguments.user
+        if name == nil { name = try reader.text("user") }
+        user = try name.map { name throws(ConfigurationError) in try world.user(name) }
     }
 }

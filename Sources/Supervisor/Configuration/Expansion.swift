@@ -60,13 +60,13 @@ enum Expansion {
     }
 
     private static func expand(_ text: [Unicode.Scalar], _ names: ExpansionNames) throws(Fault) -> String {
-        var out = String.UnicodeScalarView()
+        var out = ""
         var size = 0
         var hasName = false
         var index = 0
         while index < text.count {
             if text[index] != "%" {
-                out.append(text[index])
+                out.unicodeScalars.append(text[index])
                 index += 1
                 continue
             }
@@ -87,9 +87,9 @@ enum Expansion {
             let piece = try form.apply(to: value, at: index - 1)
             size += piece.utf8.count
             if size > longest { throw .malformed("the result is longer than \(longest) bytes") }
-            out.append(contentsOf: piece.unicodeScalars)
+            out += piece
         }
-        return String(out)
+        return out
     }
 
     /// What stands in the parentheses after a `%`; inner pairs belong to the name.

@@ -50,9 +50,9 @@ struct GroupReader {
     }
 
     private mutating func programs(_ section: String, in group: String) throws(ConfigurationError) -> [ProgramSpec] {
-        let name = try OptionValue.name(String(section.dropFirst("program:".count)))
         var reader = ProgramReader(reader(section), daemon, world)
         do {
+            let name = try OptionValue.name(String(section.dropFirst("program:".count)))
             let programs = try reader.programs(program: name, group: group)
             warnings += reader.warnings
             return programs
@@ -71,8 +71,7 @@ struct GroupReader {
     private mutating func ordered(_ groups: [GroupSpec]) -> [GroupSpec] {
         var names: Set<String> = []
         var result: [GroupSpec] = []
-        let sorted = groups.sorted { ($0.priority, $1.name.precedes($0.name) ? 1 : 0) < ($1.priority, $0.name.precedes($1.name) ? 1 : 0) }
-        for var group in sorted {
+        for var group in groups.sorted(by: { $0.priority == $1.priority ? $0.name.precedes($1.name) : $0.priority < $1.priority }) {
             guard names.insert(group.name).inserted else {
                 warnings.append("There is more than one group \(group.name.repr), the one of the lowest priority number is used")
                 continue

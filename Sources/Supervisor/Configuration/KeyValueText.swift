@@ -21,6 +21,11 @@ struct KeyValueText: Equatable {
         }
     }
 
+    /// What to say about values cut short in `section`.
+    func warnings(for section: String) -> [String] {
+        cutShort.map { "For [\(section)], environment: a part of the value of \($0) was lost, put it in quotes" }
+    }
+
     private static func unquoted(_ token: String) -> String {
         let scalars = token.unicodeScalars
         let isQuote = { (scalar: Unicode.Scalar) in scalar == "'" || scalar == "\"" }

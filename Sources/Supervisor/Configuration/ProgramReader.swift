@@ -88,9 +88,7 @@ struct ProgramReader {
         // An earlier process' names stay known to the later ones, but never hide the supervisor's.
         reader.names.own = reader.names.own.filter { !$0.key.hasPrefix("ENV_") || outer[String($0.key.dropFirst(4))] == nil }
         let environment = try KeyValueText(try reader.expand(reader.raw("environment") ?? "", as: "environment"))
-        for key in environment.cutShort {
-            warnings.append("For [\(section)], environment: a part of the value of \(key) was lost, put it in quotes")
-        }
+        warnings += environment.warnings(for: section)
         for (key, value) in environment.pairs { reader.names.own["ENV_" + key] = .text(value) }
         program.environment = outer.merging(environment.pairs) { $1 }
         program.directory = try reader.text("directory")

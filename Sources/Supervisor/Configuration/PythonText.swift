@@ -41,22 +41,18 @@ extension String {
     var repr: String {
         let single = unicodeScalars.contains("'") && !unicodeScalars.contains("\"")
         let quote: Unicode.Scalar = single ? "\"" : "'"
-        var out = UnicodeScalarView()
-        out.append(quote)
+        var out = String(quote)
         for scalar in unicodeScalars {
             switch scalar {
-            case quote, "\\":
-                out.append("\\")
-                out.append(scalar)
-            case "\n": out.append(contentsOf: "\\n".unicodeScalars)
-            case "\r": out.append(contentsOf: "\\r".unicodeScalars)
-            case "\t": out.append(contentsOf: "\\t".unicodeScalars)
-            case _ where scalar.isPlain: out.append(scalar)
-            default: out.append(contentsOf: Self.escape(scalar).unicodeScalars)
+            case quote, "\\": out += "\\\(scalar)"
+            case "\n": out += "\\n"
+            case "\r": out += "\\r"
+            case "\t": out += "\\t"
+            case _ where scalar.isPlain: out.unicodeScalars.append(scalar)
+            default: out += Self.escape(scalar)
             }
         }
-        out.append(quote)
-        return String(out)
+        return out + String(quote)
     }
 
     /// `repr` in ASCII alone.

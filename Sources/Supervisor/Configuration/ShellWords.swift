@@ -14,40 +14,42 @@ enum ShellWords {
 
     static func split(_ text: String) throws(Problem) -> [String] {
         var words: [String] = []
-        var word: String.UnicodeScalarView?
+        var word = String.UnicodeScalarView()
+        // An empty quotation makes a word too.
+        var isInWord = false
         var rest = text.unicodeScalars.makeIterator()
         while let scalar = rest.next() {
             switch scalar {
             case " ", "\t", "\r", "\n":
-                if let word { words.append(String(word)) }
-                word = nil
+                if isInWord { words.append(String(word)) }
+                word = String.UnicodeScalarView()
+                isInWord = false
                 continue
-            case "'": try quoted(&rest, until: scalar, escapes: false, into: &word)
-            case "\"": try quoted(&rest, until: scalar, escapes: true, into: &word)
+            case "'": try readQuotation(&rest, until: scalar, escapes: false, into: &word)
+            case "\"": try readQuotation(&rest, until: scalar, escapes: true, into: &word)
             case "\\":
                 guard let next = rest.next() else { throw .nothingEscaped }
-                (word?.append(next)) ?? (word = String.UnicodeScalarView([next]))
-            default: (word?.append(scalar)) ?? (word = String.UnicodeScalarView([scalar]))
+                word.append(next)
+            default: word.append(scalar)
             }
+            isInWord = true
         }
-        if let word { words.append(String(word)) }
+        if isInWord { words.append(String(word)) }
         return words
     }
 
-    private static func quoted(
+    private static func readQuotation(
         _ rest: inout String.UnicodeScalarView.Iterator, until quote: Unicode.Scalar, escapes: Bool,
-        into word: inout String.UnicodeScalarView?
+        into word: inout String.UnicodeScalarView
     ) throws(Problem) {
-        var text = String.UnicodeScalarView()
-        defer { (word?.append(contentsOf: text)) ?? (word = text) }
         while let scalar = rest.next() {
             if scalar == quote { return }
             if escapes, scalar == "\\" {
                 guard let next = rest.next() else { throw .nothingEscaped }
-                if next != quote, next != "\\" { text.append("\\") }
-                text.append(next)
+                if next != quote, next != "\\" { word.append("\\") }
+                word.append(next)
             } else {
-                text.append(scalar)
+                word.append(scalar)
             }
         }
         throw .unclosedQuotation

@@ -25,7 +25,8 @@ public struct SupervisordConfiguration: Sendable, Equatable {
         // The options know `here` alone; the environment knows the host too, the second time it is expanded.
         var section = SectionReader(ini: source.ini, section: "supervisord", names: names)
         section.names.own["host_node_name"] = nil
-        let daemon = try DaemonSettings(section, names, arguments, world)
+        var warnings = source.warnings
+        var daemon = try DaemonSettings(section, names, arguments, world, &warnings)
         names.environment.merge(daemon.environment) { $1 }
         names.own = [:]
 
@@ -34,7 +35,8 @@ public struct SupervisordConfiguration: Sendable, Equatable {
         let groups = try reader.groups()
         let server = try UnixServer.read(source, names, world)
         let control = (try? ControlClient.read(source.ini, here: source.here, world)) ?? nil
-        var warnings = source.warnings + reader.warnings
+        try daemon.becoming(section, arguments, world)
+        warnings += reader.warnings
         if arguments.profileOptions != nil { warnings.append("profile_options has no effect: there is no profiler here") }
         return SupervisordConfiguration(
             daemon: daemon, groups: groups, server: server, control: control ?? ControlClient(),
