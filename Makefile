@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD := libpcap-dev libssh2-1-dev pkg-config
-TEST := openssh-server openssh-client iproute2 tcpreplay libcap2-bin
+TEST := openssh-server openssh-client iproute2 tcpreplay libcap2-bin supervisor faketime util-linux
 PACKAGES = $(BUILD)
 
 .PHONY: help packages test-packages build run test torture check format docs image clean

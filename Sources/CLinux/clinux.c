@@ -171,6 +171,16 @@ int sensor_bind_unix(int socket, const char *path) {
     return bind(socket, (struct sockaddr *)&address, sizeof address);
 }
 
+static int argument_count;
+static char **argument_values;
+// The dynamic linker hands these to constructors as main gets them.
+__attribute__((constructor)) static void keep_arguments(int argc, char **argv) {
+    argument_count = argc;
+    argument_values = argv;
+}
+int sensor_argument_count(void) { return argument_count; }
+const char *sensor_argument(int index) { return index < argument_count ? argument_values[index] : ""; }
+
 int sensor_become_plain_user(uid_t uid, gid_t gid, const gid_t *groups, int count) {
     return setgroups((size_t)count, groups) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ? -1 : 0;
 }

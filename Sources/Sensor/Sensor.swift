@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import Linux
 import Supervisor
 
 @main
@@ -17,8 +18,8 @@ struct Sensor: ParsableCommand {
     static func main() {
         // A closed standard descriptor would become the next file that is opened, and the log go into it.
         for number in 0...2 as ClosedRange<Int32> where fcntl(number, F_GETFD) < 0 { _ = unsafe open("/dev/null", O_RDWR) }
-        let called = CommandLine.arguments.first ?? ""
-        let words = Array(CommandLine.arguments.dropFirst())
+        let called = Arguments.all.first ?? ""
+        let words = Array(Arguments.all.dropFirst())
         switch called.split(separator: "/").last {
         case "supervisord":
             Glibc.exit(Daemon(name: called, words: words, staysInForeground: false, environment: Environment.all()).run())
@@ -26,7 +27,7 @@ struct Sensor: ParsableCommand {
         default: break
         }
         do {
-            var command = try parseAsRoot()
+            var command = try parseAsRoot(words)
             try command.run()
         } catch {
             guard exitCode(for: error) == .validationFailure else { exit(withError: error) }

@@ -40,7 +40,7 @@ public struct Daemon: ~Copyable {
             case .run(let told): arguments = told
             }
             if let path = arguments.configuration { return try supervise(path, arguments, world) }
-            let path = try ConfigurationSearch.find(program: CommandLine.arguments.first ?? name, world: world)
+            let path = try ConfigurationSearch.find(program: Arguments.all.first ?? name, world: world)
             return try supervise(path, arguments, world)
         } catch {
             Self.write("Error: \(error)\nFor help, use \(name) -h\n", to: 2)

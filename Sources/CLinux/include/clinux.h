@@ -80,6 +80,10 @@ long long sensor_peer_uid(int socket);
 int sensor_socketpair(int *_Nonnull ends);
 /// connect(2) to a socket of the file system; 0, or -1 with errno.
 int sensor_connect_unix(int socket, const char *_Nonnull path);
+/// The words this process was started with, from its own stack: Swift's CommandLine reads /proc/self/maps for them
+/// and has none where that is missing, or preloaded libraries have changed it.
+int sensor_argument_count(void);
+const char *_Nonnull sensor_argument(int index);
 /// Becomes a user with these groups, for good. 0, or -1 with errno.
 int sensor_become_plain_user(uid_t uid, gid_t gid, const gid_t *_Nullable groups, int count);
 /// Goes on in a child with a session of its own, descriptors 0 to 2 on /dev/null; the caller's process ends with 0.

@@ -31,7 +31,9 @@ public final class ControlDoor {
         var reader = HTTPResponseReader()
         var body: [UInt8] = []
         do {
-            try Self.send(endpoint.post(XMLRPCCall(method: method, parameters: parameters), credentials: credentials), to: socket.number)
+            // A refusal may come before the question is taken.
+            let request = endpoint.post(XMLRPCCall(method: method, parameters: parameters), credentials: credentials)
+            try? Self.send(request, to: socket.number)
             while !reader.isComplete {
                 let bytes = try Self.read(socket.number)
                 if bytes.isEmpty {
