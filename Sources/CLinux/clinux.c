@@ -171,6 +171,11 @@ int sensor_bind_unix(int socket, const char *path) {
     return bind(socket, (struct sockaddr *)&address, sizeof address);
 }
 
+int sensor_timer_at(int timer, int64_t nanoseconds) {
+    struct itimerspec at = {.it_value = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000}};
+    return (int)syscall(SYS_timerfd_settime, timer, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
 static int argument_count;
 static char **argument_values;
 // The dynamic linker hands these to constructors as main gets them.

@@ -179,12 +179,7 @@ public struct Supervisor: ~Copyable {
         }
         if due == armed { return }
         armed = due
-        var setting = itimerspec()
-        if let due {
-            let at = max(due.nanoseconds, 1)
-            setting.it_value = timespec(tv_sec: Int(at / 1_000_000_000), tv_nsec: Int(at % 1_000_000_000))
-        }
-        unsafe timerfd_settime(timer.number, Int32(TFD_TIMER_ABSTIME), &setting, nil)
+        sensor_timer_at(timer.number, due.map { max($0.nanoseconds, 1) } ?? 0)
     }
 
     private mutating func wait() {

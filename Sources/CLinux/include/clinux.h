@@ -80,6 +80,9 @@ long long sensor_peer_uid(int socket);
 int sensor_socketpair(int *_Nonnull ends);
 /// connect(2) to a socket of the file system; 0, or -1 with errno.
 int sensor_connect_unix(int socket, const char *_Nonnull path);
+/// Sets a timerfd to a moment of its clock in nanoseconds; 0 disarms it. The system call: a library that is preloaded
+/// to fake the wall clock (libfaketime) shifts the C library's call for every clock.
+int sensor_timer_at(int timer, int64_t nanoseconds);
 /// The words this process was started with, from its own stack: Swift's CommandLine reads /proc/self/maps for them
 /// and has none where that is missing, or preloaded libraries have changed it.
 int sensor_argument_count(void);
