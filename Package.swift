@@ -58,7 +58,7 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(name: "packet-generator", path: "Tests/PacketGenerator", swiftSettings: settings),
         .testTarget(
-            name: "EndToEnd", dependencies: ["Sensor", "packet-generator", "Spool", "Evidence", "Supervisor", "Linux"],
+            name: "EndToEnd", dependencies: ["Sensor", "packet-generator", "Spool", "Evidence", "Supervisor", "Linux", "CLinux"],
             path: "Tests/EndToEnd", swiftSettings: settings),
     ]
 )
