@@ -18,7 +18,7 @@ RUN export DEBIAN_FRONTEND=noninteractive \
     && apt-get purge -yq --autoremove libcap2-bin \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/* \
     && useradd --system --no-create-home --home-dir /data --shell /usr/sbin/nologin sensor \
-    && install -d -o sensor -g sensor -m 0750 /data
+    && install -d -o sensor -g sensor -m 0750 /data /run/sensor
 COPY entrypoint.sh /entrypoint.sh
 ENTRYPOINT ["/entrypoint.sh"]
 CMD ["run"]

@@ -50,7 +50,7 @@ let package = Package(
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Linux"], swiftSettings: settings),
         .testTarget(name: "KeygenTests", dependencies: ["Keygen", "Evidence", "Linux", "Supervisor"], swiftSettings: settings),
         .testTarget(
-            name: "SupervisorTests", dependencies: ["Supervisor", "Events", "Linux"], exclude: ["Corpus"], swiftSettings: settings),
+            name: "SupervisorTests", dependencies: ["Supervisor", "Events", "Linux"], exclude: ["Corpus", "Fuzz"], swiftSettings: settings),
         .testTarget(name: "SpoolTests", dependencies: ["Spool", "Linux"], swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture", "CPcap", "Events", "Spool", "Linux"], swiftSettings: settings),
         .testTarget(

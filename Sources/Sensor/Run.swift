@@ -65,7 +65,7 @@ struct Run: ParsableCommand {
                 log(Event(.warn, "control_missing", "no control socket: \($0)", ["reason": .text($0)]))
             }
             options.log.face = face
-            options.exitOnFatal = .all
+            options.exitsOnFatal = true
             var supervisor = try Supervisor(
                 Programs.all(interfaces: interfaces, settings: settings, lock: lock), options: options, listener: listener,
                 hooks: .init(farewell: { [Programs.farewell(undelivered: DataDirectory.undelivered(spool: spool))] }))

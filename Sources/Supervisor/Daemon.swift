@@ -86,7 +86,7 @@ public struct Daemon: ~Copyable {
         case .syslog: options.log.syslog = true
         }
         options.restartsOnHangup = true
-        options.exitOnFatal = daemon.exitOnFatal ? .all : .never
+        options.exitsOnFatal = daemon.exitOnFatal
         options.childLogDirectory = daemon.childlogdir
         options.identifier = daemon.identifier
         options.stripsEscapes = daemon.stripANSI

@@ -12,19 +12,9 @@ struct ShutdownOrder {
 }
 
 /// When a supervisor that has nothing left to do ends by itself, with a code that says so.
-public enum ExitOnFatal: Sendable, Equatable {
-    case never
-    /// When none of the essential programs can run any more.
-    case all
-    /// As soon as one of them is FATAL.
-    case any
-
-    /// Of the essential programs: their states.
-    func isDue(_ states: [ProgramState]) -> Bool {
-        switch self {
-        case .never: return false
-        case .any: return states.contains(.fatal)
-        case .all: return states.contains(.fatal) && states.allSatisfy { $0 == .fatal || $0 == .exited || $0 == .stopped }
-        }
+enum ExitOnFatal {
+    /// Of the essential programs, by their states: one is FATAL and none can run any more.
+    static func isDue(_ states: [ProgramState]) -> Bool {
+        states.contains(.fatal) && states.allSatisfy { $0 == .fatal || $0 == .exited || $0 == .stopped }
     }
 }

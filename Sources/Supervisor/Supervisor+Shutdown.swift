@@ -81,9 +81,9 @@ extension Supervisor {
     }
 
     mutating func endIfNothingEssentialIsLeft() {
-        if options.exitOnFatal == .never { return }
+        guard options.exitsOnFatal else { return }
         let essential = programs.filter(\.spec.essential)
-        guard !essential.isEmpty, options.exitOnFatal.isDue(essential.map(\.state)) else { return }
+        guard !essential.isEmpty, ExitOnFatal.isDue(essential.map(\.state)) else { return }
         let list = essential.filter { $0.state == .fatal }.map(\.name).joined(separator: ", ")
         say(
             Event(

@@ -8,7 +8,8 @@ public struct SupervisorOptions: Sendable {
     public var log = LogOptions()
     /// SIGHUP stops everything and asks the owner for a new start; else it is one more word for the end.
     public var restartsOnHangup = false
-    public var exitOnFatal = ExitOnFatal.never
+    /// Ends with 1 when a program is FATAL and none of the essential ones can run any more.
+    public var exitsOnFatal = false
     /// Where automatic log files are made; nil: nowhere, as if each destination were NONE.
     public var childLogDirectory: String?
     public var identifier = "supervisor"

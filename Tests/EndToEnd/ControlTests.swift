@@ -274,9 +274,9 @@ struct ControlTests {
         try lab.start()
         try lab.wait(for: "success: c")
         let script = """
-            import xmlrpc.client
+            from xmlrpc import client
             from supervisor.xmlrpc import SupervisorTransport
-            proxy = xmlrpc.client.ServerProxy('http://127.0.0.1', transport=SupervisorTransport(None, None, serverurl='unix://\(lab.socket)'))
+            proxy = client.ServerProxy('http://127.0.0.1', transport=SupervisorTransport(None, None, serverurl='unix://\(lab.socket)'))
             assert proxy.supervisor.sendProcessStdin('c', 'hello\\n' * 100000) is True
             print(len(proxy.system.listMethods()), proxy.supervisor.getState()['statename'])
             print(proxy.system.multicall([{'methodName': 'supervisor.getPID', 'params': []}, {'methodName': 'no.such', 'params': []}])[1]['faultCode'])

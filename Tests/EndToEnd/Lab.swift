@@ -231,6 +231,7 @@ final class Lab {
         var out = [
             "SENSOR_DATA_DIR": data, "PCAP_INTERFACE": interface, "PCAP_FILE_SIZE": "1", "PCAP_SENSOR_NAME": "lab", "PCAP_RING_BYTES": "8M",
             "SCP_TARGET": "nobody@\(Self.boxAddress):\(drop)", "SCP_ARGUMENTS": "-P \(Self.port)", "SENSOR_SPOOL_FREE": "0", "TZ": "UTC",
+            "SENSOR_SOCKET": data + "/control.sock",
         ]
         for (name, value) in changes { out[name] = value.isEmpty ? nil : value }
         return out
