@@ -1,14 +1,15 @@
 # Each target works from a fresh clone. `make` alone lists them.
 SHELL := /bin/bash
+SCENARIOS := ../shared/tools/supervision
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD := libpcap-dev libssh2-1-dev pkg-config
 TEST := openssh-server openssh-client iproute2 tcpreplay libcap2-bin supervisor faketime util-linux
 PACKAGES = $(BUILD)
 
-.PHONY: help packages test-packages build run test torture fuzz check format docs image clean
+.PHONY: help packages test-packages build run test torture differential fuzz check format docs image clean
 
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 packages:
 	@scripts/install-packages $(BUILD)
@@ -29,6 +30,10 @@ test: test-packages check ## runs all tests; root and network namespaces are nee
 torture: test-packages ## 200 kills under traffic (about 20 minutes)
 	swift build --build-tests
 	$(SUDO) env "PATH=$$PATH" SENSOR_TEST_KILLS=200 swift test --skip-build --filter CrashTests
+
+differential: test-packages ## recorded scenarios of the real supervisord; SCENARIOS=DIR
+	swift build
+	$(SUDO) env "PATH=$$PATH" scripts/differential $(SCENARIOS)
 
 fuzz: ## random bytes at the readers of foreign text, 60 s each
 	scripts/fuzz
