@@ -1,7 +1,8 @@
 import Glibc
 import Linux
 
-/// A log file that is cut at line ends and never grows beyond its size: PATH, PATH.1 … PATH.N, the oldest last.
+/// A log file that is cut at line ends and grows beyond its size only to finish a line: PATH, PATH.1 … PATH.N, the
+/// oldest last.
 ///
 /// A file that somebody has removed is made again; what is no regular file (a FIFO, a terminal) is written to and
 /// never rotated. Nothing here blocks on a reader, and no trouble is an error: it is told, once, by `trouble`.
