@@ -182,7 +182,8 @@ public struct ProgramStateMachine: Sendable {
             if case .code(let code) = status { expected = spec.exitcodes.contains(code) }
             actions.append(.log(exitEvent(status, pid: ended, expected: !tooQuick && expected)))
             if case .code(let code) = status, spec.fatalExitcodes.contains(code) {
-                return actions + giveUp("exit status \(code) cannot become right by trying again")
+                problem = "exit status \(code) cannot become right by trying again"
+                return actions + giveUp(problem)
             }
             if tooQuick {
                 problem = "Exited too quickly (process log may have details)"

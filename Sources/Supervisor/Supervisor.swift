@@ -97,6 +97,9 @@ public struct Supervisor: ~Copyable {
         let timer = Descriptor(
             owning: Int32(try checked("timerfd_create") { Int(timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC) | Int32(TFD_NONBLOCK))) }))
         let endings = [SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGCHLD, SIGPWR, SIGUSR2]
+        // Who started us may have ignored them: shells do so for what they put into the background, and with SIGCHLD
+        // ignored no end would ever be seen. nohup's SIGHUP is the user's wish, unless it means another thing here.
+        for each in endings where each != SIGHUP || options.restartsOnHangup { signal(each, SIG_DFL) }
         let signals = try SignalDescriptor(options.restartsOnHangup ? endings : endings + [SIGUSR1])
         signal(SIGPIPE, SIG_IGN)
         for quiet in [SIGTTIN, SIGTTOU, SIGTSTP] { signal(quiet, SIG_IGN) }
@@ -150,7 +153,10 @@ public struct Supervisor: ~Copyable {
         let due = lastAnswersUntil ?? .now() + Self.lastAnswers
         lastAnswersUntil = due
         if due > .now() { return false }
-        for pid in sessions.keys { kill(pid, SIGKILL) }
+        for pid in sessions.keys {
+            kill(pid, SIGKILL)
+            _ = Spawner.reap(pid, wait: true)
+        }
         return true
     }
 
