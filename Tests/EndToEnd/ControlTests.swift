@@ -8,6 +8,7 @@ extension EndToEnd {
     /// The control socket, driven by Debian's supervisorctl and by ours, beside the real supervisord.
     @Suite(.serialized, .enabled(if: SuperviseLab.missing == nil, "\(SuperviseLab.missing ?? "")"))
     struct ControlTests {
+        /// `fatal` has a startsecs that keeps the original from its phantom success (D5).
         static let programs = """
             [program:run]
             command=/bin/sh -c "echo out-line; echo err-line >&2; exec sleep 100"
@@ -18,6 +19,7 @@ extension EndToEnd {
             autorestart=false
             [program:fatal]
             command=/bin/sh -c "exit 3"
+            startsecs=5
             startretries=0
             [program:missing]
             command=/no/such/x
