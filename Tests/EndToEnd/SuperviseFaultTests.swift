@@ -125,9 +125,7 @@ extension EndToEnd {
                 autorestart=true
                 """)
             let pipe = try Pipe.make()
-            let pid = try Spawner.spawn(
-                path: lab.root + "/supervisord", arguments: ["supervisord", "-n", "-c", lab.configuration], environment: [:],
-                descriptors: [-1, pipe.write.number, -1])
+            let pid = try lab.start(stdout: pipe.write.number, stderr: -1)
             usleep(4_000_000)
             let asked = MonotonicTime.now()
             #expect(try lab.control("status", ours: true).output.contains("RUNNING"))
@@ -150,9 +148,7 @@ extension EndToEnd {
                 stdout_logfile_maxbytes=0
                 """)
             let pipe = try Pipe.make()
-            let pid = try Spawner.spawn(
-                path: lab.root + "/supervisord", arguments: ["supervisord", "-n", "-c", lab.configuration], environment: [:],
-                descriptors: [-1, pipe.write.number, -1])
+            let pid = try lab.start(stdout: pipe.write.number, stderr: -1)
             usleep(4_000_000)
             _ = fcntl(pipe.read.number, F_SETFL, O_NONBLOCK)
             kill(pid, SIGTERM)
@@ -180,9 +176,7 @@ extension EndToEnd {
                 stdout_logfile_maxbytes=0
                 """)
             let pipe = try Pipe.make()
-            let pid = try Spawner.spawn(
-                path: lab.root + "/supervisord", arguments: ["supervisord", "-n", "-c", lab.configuration], environment: [:],
-                descriptors: [-1, pipe.write.number, -1])
+            let pid = try lab.start(stdout: pipe.write.number, stderr: -1)
             var all: [UInt8] = []
             let end = MonotonicTime.now() + 30
             while MonotonicTime.now() < end, !String(decoding: all.suffix(200), as: UTF8.self).contains("the end") {
@@ -204,9 +198,7 @@ extension EndToEnd {
             let pid: Int32
             do {
                 let pipe = try Pipe.make()
-                pid = try Spawner.spawn(
-                    path: lab.root + "/supervisord", arguments: ["supervisord", "-n", "-c", lab.configuration], environment: [:],
-                    descriptors: [-1, pipe.write.number, pipe.write.number])
+                pid = try lab.start(stdout: pipe.write.number, stderr: pipe.write.number)
                 usleep(500_000)
             }
             usleep(1_000_000)

@@ -66,6 +66,12 @@ final class SuperviseLab {
         daemon = started
         return started
     }
+    /// With descriptors of its own; the caller reaps it.
+    func start(stdout: Int32, stderr: Int32) throws -> Int32 {
+        try Spawner.spawn(
+            path: root + "/supervisord", arguments: ["supervisord", "-n", "-c", configuration], environment: [:],
+            descriptors: [-1, stdout, stderr])
+    }
     var output: String { daemon?.output ?? "" }
     var lines: [String] { output.split(separator: "\n").map(String.init) }
     func wait(for words: String, times: Int = 1, within seconds: Double = 15) throws {
