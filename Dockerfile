@@ -1,6 +1,6 @@
 # Builds with the Swift toolchain, runs without it: no compiler and no Python in the result.
 FROM docker.io/library/swift:6.3-bookworm AS build
-RUN apt-get update -q && apt-get install -yq --no-install-recommends libpcap-dev libssh2-1-dev pkg-config && rm -rf /var/lib/apt/lists/*
+RUN apt-get update -q && apt-get install -yq --no-install-recommends libpcap-dev libssh2-1-dev && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY Package.swift ./
 COPY Sources Sources

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 SCENARIOS := ../shared/tools/supervision
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-BUILD := libpcap-dev libssh2-1-dev pkg-config
+BUILD := libpcap-dev libssh2-1-dev
 TEST := openssh-server openssh-client iproute2 tcpreplay libcap2-bin supervisor faketime util-linux
 PACKAGES = $(BUILD)
 

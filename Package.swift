@@ -19,8 +19,9 @@ let package = Package(
     ],
     targets: [
         .target(name: "CLinux"),
-        .systemLibrary(name: "CPcap", pkgConfig: "libpcap", providers: [.apt(["libpcap-dev"])]),
-        .systemLibrary(name: "CSSH2", pkgConfig: "libssh2", providers: [.apt(["libssh2-1-dev"])]),
+        // Of Debian's libpcap-dev and libssh2-1-dev the headers only: the libraries are loaded when they are first called.
+        .target(name: "CPcap", dependencies: ["CLinux"]),
+        .target(name: "CSSH2", dependencies: ["CLinux"]),
         .target(name: "Linux", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Events", dependencies: ["Linux"], swiftSettings: strict),
         .target(name: "Settings", swiftSettings: strict),

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "clinux.h"
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -258,4 +259,20 @@ int sensor_is_mount_root(int directory) {
     struct statx status;
     if (statx(directory, "", AT_EMPTY_PATH, 0, &status) < 0) return 0;
     return (status.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+void *sensor_library_symbol(void **found, const char *soname, const char *other, const char *name) {
+    // Two threads may both look: they find the same.
+    void *known = __atomic_load_n(found, __ATOMIC_ACQUIRE);
+    if (known) return known;
+    void *library = dlopen(soname, RTLD_LAZY);
+    if (!library) library = dlopen(other, RTLD_LAZY);
+    if (library) known = dlsym(library, name);
+    if (!known) {
+        const char *why = dlerror();
+        dprintf(2, "sensor: error while loading shared libraries: %s\n", why ? why : name);
+        _exit(127);
+    }
+    __atomic_store_n(found, known, __ATOMIC_RELEASE);
+    return known;
 }

@@ -100,3 +100,8 @@ int sensor_connect_tcp(const char *_Nonnull host, const char *_Nonnull port, int
 int sensor_prctl_name(const char *_Nonnull name);
 int sensor_set_tcp_user_timeout(int socket, unsigned int milliseconds);
 int sensor_set_linger_zero(int socket);
+/// The function `name` of the library `soname`, or of `other` where there is no such library. The library is loaded when it is first
+/// asked for, and stays. *found keeps the answer. Where there is none the process ends as the dynamic linker would have ended it
+/// before its start: with a line on stderr and status 127.
+void *_Nonnull sensor_library_symbol(
+    void *_Nullable *_Nonnull found, const char *_Nonnull soname, const char *_Nonnull other, const char *_Nonnull name);
