@@ -10,6 +10,14 @@ let settings: [SwiftSetting] = [
 ]
 let strict = settings + [.strictMemorySafety()]  // every unsafe expression is marked; not in tests
 
+// A release starts often (a process for each control connection) and stays long: 1.1 MB of relocations shrink to 70 kB (DT_RELR,
+// glibc 2.36), and a program nobody links against exports no names, so that what is not used can be left out.
+let linked: [LinkerSetting] = [
+    .unsafeFlags(
+        ["-use-ld=lld", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs", "-Xlinker", "--no-export-dynamic"],
+        .when(platforms: [.linux], configuration: .release))
+]
+
 let package = Package(
     name: "sensor",
     products: [.executable(name: "sensor", targets: ["Sensor"])],
@@ -47,7 +55,7 @@ let package = Package(
                 "Linux", "Events", "Settings", "Spool", "Evidence", "Supervisor", "Capture", "Shipper", "Keygen",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
-            swiftSettings: strict),
+            swiftSettings: strict, linkerSettings: linked),
         .testTarget(name: "SettingsTests", dependencies: ["Settings", "Linux"], swiftSettings: settings),
         .testTarget(name: "KeygenTests", dependencies: ["Keygen", "Evidence", "Linux", "Supervisor"], swiftSettings: settings),
         .testTarget(
