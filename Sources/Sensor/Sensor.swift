@@ -26,6 +26,15 @@ struct Sensor: ParsableCommand {
         case "supervisorctl": Glibc.exit(ControlProgram(name: called, environment: Environment.all()).run(words))
         default: break
         }
+        // These take all words as they are, and each control call waits for the second: not a word of ArgumentParser's is needed,
+        // which takes longer to set up than the rest of the start.
+        switch words.first {
+        case "supervise": Glibc.exit(Supervise.run(Array(words.dropFirst())))
+        case "control-connection":
+            ControlConnectionCommand.serve()
+            Glibc.exit(0)
+        default: break
+        }
         do {
             var command = try parseAsRoot(words)
             try command.run()

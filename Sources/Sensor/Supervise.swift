@@ -8,8 +8,11 @@ struct Supervise: ParsableCommand {
 
     @Argument(parsing: .captureForPassthrough) var words: [String] = []
 
-    func run() throws {
-        throw ExitCode(Daemon(name: "sensor supervise", words: words, staysInForeground: true, environment: Environment.all()).run())
+    func run() throws { throw ExitCode(Self.run(words)) }
+
+    /// Returns the exit status.
+    static func run(_ words: [String]) -> Int32 {
+        Daemon(name: "sensor supervise", words: words, staysInForeground: true, environment: Environment.all()).run()
     }
 }
 
@@ -17,7 +20,9 @@ struct Supervise: ParsableCommand {
 struct ControlConnectionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "control-connection", shouldDisplay: false)
 
-    func run() throws {
+    func run() throws { Self.serve() }
+
+    static func serve() {
         var connection = ControlConnection(client: 0, channel: 3)
         connection.serve()
     }

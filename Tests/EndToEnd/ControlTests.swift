@@ -143,6 +143,7 @@ extension EndToEnd {
             try write(changed + "[program:bad]\n", to: lab.configuration)
             let bad = try lab.control("reread")
             #expect(bad.output.contains("does not specify a command"), "\(bad.output)")
+            try lab.wait(for: "success: a", times: 2)
             #expect(try lab.control("status").output.contains("a                                RUNNING"))
         }
 
