@@ -18,7 +18,7 @@ test-packages:
 	@scripts/install-packages $(BUILD) $(TEST)
 
 build: packages ## builds the release binary, .build/release/sensor
-	swift build -c release --product sensor
+	swift build -c release --static-swift-stdlib --product sensor
 
 run: build ## records the default interface and delivers to ./drop until Ctrl-C, then counts
 	@$(SUDO) scripts/run-here .build/release/sensor
