@@ -47,12 +47,30 @@ public struct LogSink {
         flush()
     }
 
+    /// As much as goes at once, up to the end of a line: what never gets further must not end within one.
+    private static func piece(_ waiting: ArraySlice<UInt8>) -> Int {
+        if waiting.count <= 4096 { return waiting.count }
+        let first = waiting.prefix(4096)
+        return first.lastIndex(of: 10).map { $0 - first.startIndex + 1 } ?? 4096
+    }
+
+    /// At the end: gives a reader that still reads so many seconds.
+    public mutating func drain(_ seconds: Double) {
+        let end = MonotonicTime.now() + seconds
+        flush()
+        while isWaiting, MonotonicTime.now() < end, MonotonicTime.now() < stalledFrom {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            unsafe poll(&entry, 1, 20)
+            flush()
+        }
+    }
+
     public mutating func flush() {
         var done = 0
         while done < waiting.count {
             var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             guard unsafe poll(&entry, 1, 0) > 0 else { break }
-            let count = min(4096, waiting.count - done)
+            let count = Self.piece(waiting[done...])
             let wrote = unsafe waiting.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress! + done, count) }
             if wrote < 0 {
                 if errno == EINTR { continue }

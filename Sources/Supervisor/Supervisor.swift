@@ -86,6 +86,8 @@ public struct Supervisor: ~Copyable {
     var end: SupervisorEnd?
     var shutdown = ShutdownOrder()
     var hasChildEnded = false
+    /// How long the reader of the last lines may take.
+    private static let lastLines = 0.3
     private var lastAnswersUntil: MonotonicTime?
     /// When the programs that still live are named again.
     var nextReport: MonotonicTime?
@@ -128,7 +130,7 @@ public struct Supervisor: ~Copyable {
         while true {
             if let end, isAtEnd, isAnswered() {
                 for event in hooks.farewell() { say(event) }
-                for number in [1, 2] as [Int32] { sinks[number]?.flush() }
+                for number in [1, 2] as [Int32] { sinks[number]?.drain(Self.lastLines) }
                 return end
             }
             listen()
