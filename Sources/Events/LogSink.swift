@@ -3,10 +3,13 @@ public import Linux
 
 /// Writes log lines to a descriptor that may stall or vanish, and never waits for it.
 ///
-/// The descriptor may be shared with other processes, so it stays in blocking mode: what poll(2) calls
-/// writable takes at least 4,096 bytes of a pipe without blocking (pipe(7), PIPE_BUF).
+/// The descriptor may be shared with other processes, so it stays in blocking mode; a terminal or a pipe is opened once
+/// more for the purpose. Where that may not be, what poll(2) calls writable takes at least 4,096 bytes of a pipe without
+/// blocking (pipe(7), PIPE_BUF).
 public struct LogSink {
     private let descriptor: Int32
+    /// Where it is our own: the terminal or pipe opened once more, so that not waiting there is nobody else's affair.
+    private let own: Own?
     private let limit: Int
     private var waiting: [UInt8] = []
     private var dropped = 0
@@ -16,8 +19,26 @@ public struct LogSink {
     /// So long without progress, and the reader counts as stalled.
     private static let patience = 1.0
 
-    public init(descriptor: Int32, limit: Int = 1 << 18) {
-        self.descriptor = descriptor
+    private final class Own: Sendable {
+        let descriptor: Descriptor
+        init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+        /// A terminal takes less than poll(2) promises, and a pipe may be filled by others in between.
+        static func open(_ number: Int32) -> Own? {
+            var status = stat()
+            guard unsafe fstat(number, &status) == 0, [S_IFCHR, S_IFIFO].contains(status.st_mode & S_IFMT) else { return nil }
+            guard let opened = try? Descriptor.open("/proc/self/fd/\(number)", flags: O_WRONLY | O_NONBLOCK | O_NOCTTY | O_APPEND)
+            else { return nil }
+            return Own(opened)
+        }
+    }
+
+    /// What is to be watched for being writable.
+    public var number: Int32 { descriptor }
+
+    public init(descriptor shared: Int32, limit: Int = 1 << 18) {
+        own = Own.open(shared)
+        descriptor = own?.descriptor.number ?? shared
         self.limit = limit
     }
 

@@ -51,6 +51,8 @@ public struct Daemon: ~Copyable {
     private func supervise(
         _ path: String, _ arguments: SupervisordArguments, _ world: ConfigurationWorld
     ) throws(ConfigurationError) -> Int32 {
+        // In the background the current directory may be another.
+        let path = path.hasPrefix("/") ? path : "\(world.currentDirectory)/\(path)"
         func read() throws(ConfigurationError) -> SupervisordConfiguration {
             try SupervisordConfiguration.read(path: path, arguments: arguments, world: world)
         }
@@ -105,14 +107,16 @@ public struct Daemon: ~Copyable {
             greeting.append(Event(.info, "daemonized_itself", "daemonizing the supervisord process"))
             if let event = Background.enter(directory: daemon.directory, umask: daemon.umask) { greeting.append(event) }
         }
-        greeting.append(Self.writePidfile(daemon.pidfile) ?? SupervisorOptions.started)
+        let trouble = Self.writePidfile(daemon.pidfile)
+        let hasPidfile = trouble == nil
+        greeting.append(trouble ?? SupervisorOptions.started)
         options.greeting = greeting
         do {
             var supervisor = try Supervisor(
                 configuration.groups, options: options, listener: consume listener,
                 hooks: .init(reread: reread))
             let end = try supervisor.run()
-            if end != .restart { unsafe unlink(daemon.pidfile) }
+            if end != .restart, hasPidfile { Self.removePidfile(daemon.pidfile) }
             return end
         } catch { throw ConfigurationError("\(error)") }
     }
@@ -138,6 +142,14 @@ public struct Daemon: ~Copyable {
             try file.writeAll(Array("\(getpid())\n".utf8))
             return nil
         } catch { return Event(.crit, "pidfile_failed", "could not write pidfile \(path)", ["file": .text(path)]) }
+    }
+
+    /// Only what still holds this pid, and no device.
+    private static func removePidfile(_ path: String) {
+        guard let file = try? Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY), (try? file.status().isRegular) == true,
+            let text = try? file.read(32), text == Array("\(getpid())\n".utf8)
+        else { return }
+        unsafe unlink(path)
     }
 
     private static func write(_ text: String, to descriptor: Int32) {

@@ -30,6 +30,7 @@ final class ManagedProgram {
 
     var name: String { spec.name }
     var state: ProgramState { machine.state }
+    var isDone: Bool { machine.isAtRest || state == .unknown }
     var pid: Int32? { machine.pid }
     /// Where the supervisor's own words about a start that failed go.
     var errorStream: OutputStream { streams.last! }
@@ -47,4 +48,6 @@ final class ManagedGroup {
             .map { ManagedProgram($0.element) }
     }
     var isAtRest: Bool { programs.allSatisfy { $0.machine.isAtRest } }
+    /// At the end nobody waits for what the kernel lets nobody signal.
+    var isDone: Bool { programs.allSatisfy { $0.isDone } }
 }

@@ -289,7 +289,7 @@ public struct ProgramStateMachine: Sendable {
             // What even SIGKILL does not end in this time (its parent never collects it) must not hold the rest up.
             if isLeaderGone, isKilled, let ending { return stopped(ending, pid: pid) }
             isKilled = true
-            deadline = now + spec.stopwaitsecs
+            deadline = now + max(1, spec.stopwaitsecs)
             return [
                 .log(
                     Event(

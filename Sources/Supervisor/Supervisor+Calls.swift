@@ -69,6 +69,7 @@ extension Supervisor {
         case "supervisor.reloadConfig": return .now(.success(try reread()))
         case "supervisor.addProcessGroup": return .now(.success(try add(try name())))
         case "supervisor.removeProcessGroup": return .now(.success(try remove(try name())))
+        case "log.follow": return .now(.success(.null))
         case "log.process": return .now(.success(try logPath(words)))
         case "log.main":
             guard let path = log.path else { throw .noFile }

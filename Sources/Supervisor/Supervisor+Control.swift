@@ -6,21 +6,31 @@ import Linux
 /// Connections to the control socket. Nothing of what a client sends is looked at here: each connection goes to a
 /// child of its own, which hands on frames.
 extension Supervisor {
-    /// Children at a time; further connections wait in the kernel's queue.
+    /// Children at a time that are asked something; further connections wait in the kernel's queue.
     private static let mostSessions = 8
+    /// With those that wait for a program, or follow a log.
+    private static let mostWithLong = 24
+    /// Seconds until the next attempt when there is no descriptor for a connection.
+    private static let pause = 1.0
+
+    private var isFull: Bool { sessions.count >= Self.mostWithLong || sessions.values.count { !$0.isLong } >= Self.mostSessions }
     /// How long the last answers may take to be fetched at the end.
     static let lastAnswers = 0.5
 
     mutating func acceptConnections() {
-        while sessions.count < Self.mostSessions, let connection = listener?.accept() { open(connection) }
-        // Level-triggered: with all places taken nothing must wake us until one is free.
-        if sessions.count >= Self.mostSessions, let ticket = listenerTicket, let number = listener?.socket.number {
+        var isShort = false
+        while !isFull, let connection = listener?.accept(&isShort) { open(connection) }
+        listensAgain = isShort ? .now() + Self.pause : nil
+        // Level-triggered: where nothing can be taken nothing must wake us.
+        if isFull || isShort, let ticket = listenerTicket, let number = listener?.socket.number {
             unwatch(number, ticket)
             listenerTicket = nil
         }
     }
     mutating func listen() {
-        guard end == nil || !isAtEnd, listenerTicket == nil, sessions.count < Self.mostSessions, let number = listener?.socket.number
+        if let due = listensAgain, due > .now() { return }
+        listensAgain = nil
+        guard end == nil || !isAtEnd, listenerTicket == nil, !isFull, let number = listener?.socket.number
         else { return }
         listenerTicket = try? watch(number, .listener)
     }
@@ -116,6 +126,7 @@ extension Supervisor {
 
     private mutating func handle(_ frame: ControlValue, of session: ControlSession) {
         guard session.waiting == nil, let words = frame.elements, let method = words.first?.text else { return close(session) }
+        if method == "log.follow" { session.isFollower = true }
         switch answer(method, Array(words.dropFirst())) {
         case .now(let result): reply(result, to: session)
         case .later(let call): session.waiting = call

@@ -62,6 +62,7 @@ extension Supervisor {
         switch trouble {
         case .began(let why): say(MainLog.trouble(path, why, of: program.name))
         case .passed(let dropped): say(MainLog.recovered(path, dropped, of: program.name))
+        case .unrotatable(let why): say(MainLog.unrotatable(path, why, of: program.name))
         }
     }
 

@@ -99,7 +99,7 @@ extension Supervisor {
         let letters = "abcdefghijklmnopqrstuvwxyz0123456789_"
         let random = String((0..<8).map { _ in letters.randomElement() ?? "a" })
         let path = "\(directory)/\(program.name)-\(stream.word)---\(options.identifier)-\(random).log"
-        do { return try RotatingFile(path, maxbytes: stream.spec.maxbytes, backups: stream.spec.backups) } catch {
+        do { return try RotatingFile(new: path, maxbytes: stream.spec.maxbytes, backups: stream.spec.backups) } catch {
             say(MainLog.trouble(path, SystemError.text(error.code), of: program.name))
             return nil
         }

@@ -65,7 +65,7 @@ extension Supervisor {
     }
 
     mutating func reportTheLiving() {
-        let names = programs.filter { !$0.machine.isAtRest }.map(\.name)
+        let names = programs.filter { !$0.isDone }.map(\.name)
         nextReport = names.isEmpty ? nil : .now() + Self.reportInterval
         if names.isEmpty { return }
         let list = names.joined(separator: ", ")
@@ -74,7 +74,7 @@ extension Supervisor {
 
     /// Stops what is due next; the last started first.
     mutating func stopNext() {
-        let alive = groups.indices.filter { !groups[$0].isAtRest }.map { ($0, groups[$0].spec.priority) }
+        let alive = groups.indices.filter { !groups[$0].isDone }.map { ($0, groups[$0].spec.priority) }
         for index in shutdown.next(priorities: alive).reversed() {
             for program in groups[index].programs.reversed() where !program.machine.isAtRest { apply(.stop, to: program) }
         }

@@ -64,6 +64,7 @@ public struct Supervisor: ~Copyable {
     var available: [GroupSpec]
     var listener: ControlListener?
     var listenerTicket: UInt64?
+    var listensAgain: MonotonicTime?
     /// By the pid of the connection's child.
     var sessions: [Int32: ControlSession] = [:]
     let options: SupervisorOptions
@@ -146,7 +147,7 @@ public struct Supervisor: ~Copyable {
     }
 
     /// Nothing lives that was started.
-    var isAtEnd: Bool { groups.allSatisfy { $0.isAtRest } }
+    var isAtEnd: Bool { groups.allSatisfy { $0.isDone } }
 
     /// The clients have their last answers, or have had the time to fetch them.
     private mutating func isAnswered() -> Bool {
@@ -180,7 +181,7 @@ public struct Supervisor: ~Copyable {
 
     /// Sets the timer to the nearest deadline; without one it never fires.
     private mutating func arm() {
-        var due = [nextReport, endOfPause, lastAnswersUntil, nextWaitingReport].compactMap { $0 }.min()
+        var due = [nextReport, endOfPause, lastAnswersUntil, nextWaitingReport, listensAgain].compactMap { $0 }.min()
         for group in groups {
             for program in group.programs {
                 if let its = program.machine.deadline, due.map({ its < $0 }) ?? true { due = its }
@@ -247,9 +248,9 @@ public struct Supervisor: ~Copyable {
         for number in [1, 2] as [Int32] {
             let waits = sinks[number]?.isWaiting ?? false
             if waits, sinkTickets[number] == nil {
-                sinkTickets[number] = try? watch(number, .sink(number), events: EPOLLOUT.rawValue)
+                sinkTickets[number] = try? watch(sinks[number]?.number ?? number, .sink(number), events: EPOLLOUT.rawValue)
             } else if !waits, let ticket = sinkTickets.removeValue(forKey: number) {
-                unwatch(number, ticket)
+                unwatch(sinks[number]?.number ?? number, ticket)
             }
         }
     }

@@ -164,6 +164,21 @@ extension EndToEnd {
             }
         }
 
+        @Test("those who follow a log hold no place that a question needs")
+        func followersAndQuestions() throws {
+            let lab = try SuperviseLab("[program:t]\ncommand=/bin/sh -c \"while sleep 0.1; do echo x; done\"\nstdout_logfile=@D/t.log\n")
+            try lab.start()
+            try lab.wait(for: "success: t")
+            let followers = try (0..<10).map { _ in
+                try Background([lab.root + "/supervisorctl", "-c", lab.configuration, "tail", "-f", "t"], log: lab.root + "/tail.txt")
+            }
+            usleep(1_500_000)
+            let asked = MonotonicTime.now()
+            #expect(try lab.control("status", ours: true).output.contains("RUNNING"))
+            #expect(MonotonicTime.now() - asked < 2)
+            for follower in followers { follower.end(SIGKILL) }
+        }
+
         @Test("a user and a password in the file are asked for, clear or as {SHA}")
         func password() throws {
             for word in ["secret", "{SHA}e5e9fa1ba31ecd1ae84f75caaa474f3a663f05f4"] {

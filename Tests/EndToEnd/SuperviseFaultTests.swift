@@ -446,6 +446,74 @@ extension EndToEnd {
             #expect(lab.stop().status == .code(0))
         }
 
+        @Test("D6 R17: a terminal that shows nothing any more holds up neither control nor the end")
+        func stalledTerminal() throws {
+            let lab = try SuperviseLab(
+                "[program:a]\ncommand=/usr/bin/yes 0123456789\nstdout_logfile=/dev/stdout\nstdout_logfile_maxbytes=0\n")
+            // script(1) stops reading its terminal when nobody reads what it shows.
+            let pipe = try Pipe.make()
+            let script = try Spawner.spawn(
+                path: "/usr/bin/script",
+                arguments: ["script", "-qfc", "exec \(lab.root)/supervisord -n -c \(lab.configuration)", "/dev/null"],
+                environment: ["SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"], descriptors: [-1, pipe.write.number, pipe.write.number])
+            defer {
+                kill(script, SIGKILL)
+                _ = Spawner.reap(script, wait: true)
+            }
+            usleep(2_000_000)
+            let pid = try #require(Int32(try text(of: lab.root + "/supervisord.pid").filter(\.isNumber)))
+            let asked = MonotonicTime.now()
+            #expect(try lab.control("status", ours: true).output.contains("RUNNING"))
+            #expect(MonotonicTime.now() - asked < 2)
+            kill(pid, SIGTERM)
+            try waitUntil(8, "the end") { !isAlive(pid) || processStatus(pid, "State").hasPrefix("Z") }
+        }
+
+        @Test("D3: at the end nobody waits for a program that may not be signalled")
+        func unknownAtTheEnd() throws {
+            let lab = try SuperviseLab(
+                "[program:su]\ncommand=@D/other -e \"$<=0; sleep 100\"\npriority=999\n[program:low]\ncommand=/bin/sleep 100\npriority=1\n",
+                daemon: "")
+            try runTool(["install", "-m", "4755", "/usr/bin/perl", lab.root + "/other"])
+            try runTool(["chmod", "777", lab.root])
+            try lab.start(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+            try lab.wait(for: "success", times: 2)
+            let pid = try lab.pid(of: "su")
+            #expect(lab.stop(within: 5).status == .code(0))
+            #expect(lab.count("stopped: low") == 1)
+            #expect(isAlive(pid))
+            kill(pid, SIGKILL)
+        }
+
+        @Test("no descriptor for a connection costs no CPU, and it is served when there is one again")
+        func noDescriptorForConnection() throws {
+            let lab = try SuperviseLab("[program:a]\ncommand=/bin/sleep 100\n")
+            let daemon = try lab.start()
+            try lab.wait(for: "success: a")
+            let open = Set(try Directory("/proc/\(daemon.pid)/fd").names())
+            let free = try #require((0...).first { !open.contains(String($0)) })
+            try runTool(["prlimit", "--pid", "\(daemon.pid)", "--nofile=\(free):1024"])
+            let client = try Background([lab.root + "/supervisorctl", "-c", lab.configuration, "status"], log: lab.root + "/client.txt")
+            usleep(500_000)
+            let before = ticks(daemon.pid)
+            usleep(1_000_000)
+            #expect(ticks(daemon.pid) - before <= 3)
+            try runTool(["prlimit", "--pid", "\(daemon.pid)", "--nofile=1024:1024"])
+            try client.waitForEnd(within: 5)
+            #expect(client.output.contains("RUNNING"))
+        }
+
+        @Test("a pidfile that is another's, or a device, is left alone")
+        func foreignPidfile() throws {
+            let lab = try SuperviseLab("[program:a]\ncommand=/bin/sleep 100\n", daemon: "")
+            try runTool(["chmod", "777", lab.root])
+            try write("12345\n", to: lab.root + "/supervisord.pid", mode: 0o600)
+            try lab.start(["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"])
+            try lab.wait(for: "could not write pidfile")
+            #expect(lab.stop().status == .code(0))
+            #expect(try text(of: lab.root + "/supervisord.pid") == "12345\n")
+        }
+
         @Test("R11: SIGPWR, as LXC sends it, ends it as TERM does")
         func powerFailure() throws {
             let lab = try SuperviseLab("[program:a]\ncommand=/bin/sleep 100\n")

@@ -112,7 +112,45 @@ struct OutputTests: ~Copyable {
         for _ in 0..<20 { told.append(fifo.write(line[...])) }
         #expect(told.compactMap { $0 } == [.began("Resource temporarily unavailable")])
         while let part = try? reader.read(65_536), !part.isEmpty {}
+        // Not at each of its pauses, but when it has read for some seconds.
+        #expect(fifo.write(line[...]) == nil)
+        usleep(5_100_000)
         #expect(fifo.write(line[...]) == .passed(dropped: 4 * 4096))
+    }
+
+    @Test func `a log that cannot be rotated grows on, is said once, and loses no backup`() throws {
+        let file = try RotatingFile("\(directory)/r", maxbytes: 10, backups: 3)
+        for line in ["aaaa\n", "bbbb\n", "cccc\n"] { #expect(file.write(bytes(line)) == nil) }
+        #expect(try content("r.1") == "aaaa\nbbbb\n")
+        // Nobody can be put in this one's place, not even by root.
+        mkdir("\(directory)/r.new", 0o700)
+        var told: [RotatingFile.Trouble] = []
+        for number in 0..<20 { if let trouble = file.write(bytes("dd\(number % 10)\n")) { told.append(trouble) } }
+        guard case .unrotatable? = told.first else {
+            Issue.record("told: \(told)")
+            return
+        }
+        #expect(told.count == 1)
+        #expect(try content("r.1") == "aaaa\nbbbb\n")
+        #expect(try content("r").utf8.count == 85)
+        rmdir("\(directory)/r.new")
+        for _ in 0..<10 { #expect(file.write(bytes("eeee\n")) == nil) }
+        #expect(try content("r").utf8.count <= 10)
+        #expect(try content("r.1").utf8.count >= 10)
+    }
+
+    @Test func `clearing a log leaves a device alone`() throws {
+        #expect(try RotatingFile("/dev/null").clear() == nil)
+        #expect(try Directory("/dev").status("null").map { $0.mode & S_IFMT } == S_IFCHR)
+    }
+
+    @Test func `an automatic log is for nobody else to read, and never a file that was there`() throws {
+        let file = try RotatingFile(new: "\(directory)/auto.log", maxbytes: 0, backups: 0)
+        #expect(file.write(bytes("x\n")) == nil)
+        #expect(try Directory(directory).status("auto.log")?.mode == S_IFREG | 0o600)
+        #expect(throws: SystemError.self) { _ = try RotatingFile(new: "\(directory)/auto.log", maxbytes: 0, backups: 0) }
+        symlink("\(directory)/elsewhere", "\(directory)/link.log")
+        #expect(throws: SystemError.self) { _ = try RotatingFile(new: "\(directory)/link.log", maxbytes: 0, backups: 0) }
     }
 
     @Test func `logs of earlier supervisors are known by their names, and nothing else is`() {

@@ -145,6 +145,7 @@ public struct ControlConnection {
         guard let path = try? path(words), var file = try? Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY) else {
             return try write(HTTPResponse.notFound.bytes)
         }
+        _ = try ask([.string("log.follow")])
         var status = try file.status()
         var offset = max(0, status.size - Self.past)
         try write(response.head)

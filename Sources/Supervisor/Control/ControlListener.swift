@@ -84,12 +84,14 @@ public struct ControlListener: ~Copyable {
         return unsafe sensor_connect_unix(probe.number, path) == 0 || errno == EAGAIN
     }
 
-    /// The next connection, of whoever may make one; nil: none waits. Others are closed.
-    func accept() -> Descriptor? {
+    /// The next connection, of whoever may make one; nil: none waits, or with `isShort` there is no descriptor for it.
+    /// Others are closed.
+    func accept(_ isShort: inout Bool) -> Descriptor? {
         while true {
             let number = sensor_accept(socket.number)
             if number < 0 {
                 if errno == EINTR || errno == ECONNABORTED { continue }
+                isShort = errno != EAGAIN
                 return nil
             }
             let connection = Descriptor(owning: number)

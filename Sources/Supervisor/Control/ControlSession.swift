@@ -9,6 +9,10 @@ final class ControlSession {
     var received: [UInt8] = []
     var toSend: [UInt8] = []
     var waiting: WaitingCall?
+    /// It shows a log as it grows, for as long as it likes.
+    var isFollower = false
+    /// Neither holds a place that others with a short question need.
+    var isLong: Bool { isFollower || waiting != nil }
 
     init(pid: Int32, channel: consuming Descriptor) {
         self.pid = pid

@@ -49,6 +49,7 @@ struct MainLog {
         switch trouble {
         case .began(let why): told = Self.trouble(options.file ?? "", why)
         case .passed(let dropped): told = Self.recovered(options.file ?? "", dropped)
+        case .unrotatable(let why): told = Self.unrotatable(options.file ?? "", why)
         }
         return line + options.face.line(told, at: time)
     }
@@ -62,6 +63,11 @@ struct MainLog {
     static func trouble(_ path: String, _ why: String, of program: String? = nil) -> Event {
         Event(
             .warn, "log_failed", "cannot write \(path): \(why); what belongs there is dropped until it can be written",
+            ["program": program.map { .text($0) } ?? .none, "file": .text(path), "reason": .text(why)])
+    }
+    static func unrotatable(_ path: String, _ why: String, of program: String? = nil) -> Event {
+        Event(
+            .warn, "log_unrotatable", "cannot rotate \(path): \(why); it grows on",
             ["program": program.map { .text($0) } ?? .none, "file": .text(path), "reason": .text(why)])
     }
     static func recovered(_ path: String, _ dropped: Int64, of program: String? = nil) -> Event {

@@ -16,10 +16,19 @@ final class RotatingFile {
     private var endsInLine = true
     private var dropped: Int64 = 0
     private var saidFault: Int32 = 0
+    private var saidAt = MonotonicTime.now()
+    /// The rest of a line whose beginning could not be written goes too.
+    private var skipsLine = false
+    private var saidUnrotatable = false
+    /// No further attempt to rotate before this size: one that fails must not be made for each line.
+    private var rotatesFrom: Int64 = 0
+    /// Seconds between two reports of a fault that comes and goes.
+    private static let quiet = 5.0
 
     /// What has to be said, if anything: a fault when it begins, its cost when it has passed.
     enum Trouble: Equatable {
         case began(String)
+        case unrotatable(String)
         case passed(dropped: Int64)
     }
 
@@ -29,6 +38,14 @@ final class RotatingFile {
         self.maxbytes = maxbytes
         self.backups = backups
         try open()
+    }
+
+    /// Makes it: a new name in a directory where others may write too, for nobody else to read.
+    init(new path: String, maxbytes: Int64, backups: Int) throws(SystemError) {
+        self.path = path
+        self.maxbytes = maxbytes
+        self.backups = backups
+        file = try Descriptor.open(path, flags: O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
     }
 
     private func open() throws(SystemError) {
@@ -49,8 +66,11 @@ final class RotatingFile {
 
     /// Empties it: the name stays, what was open by others under it too.
     func clear() -> Trouble? {
-        guard unsafe unlink(path) == 0 || errno == ENOENT else { return failed(errno, bytes: 0) }
-        return reopen()
+        // A device is nobody's to remove.
+        guard isRegular else { return nil }
+        do { try file?.truncate(to: 0) } catch { return failed(error.code, bytes: 0) }
+        size = 0
+        return nil
     }
 
     func write(_ bytes: ArraySlice<UInt8>) -> Trouble? {
@@ -60,7 +80,7 @@ final class RotatingFile {
         var rest = bytes
         var told: Trouble?
         while !rest.isEmpty {
-            let room = max(0, maxbytes - size)
+            let room = max(0, max(maxbytes, rotatesFrom) - size)
             guard rest.count > room else {
                 told = put(rest) ?? told
                 break
@@ -76,7 +96,16 @@ final class RotatingFile {
                 rest = rest[(end + 1)...]
                 if !endsInLine { break }
             }
-            rotate()
+            if let why = rotate() {
+                rotatesFrom = size + maxbytes
+                if !saidUnrotatable {
+                    saidUnrotatable = true
+                    told = .unrotatable(why)
+                }
+            } else {
+                saidUnrotatable = false
+                rotatesFrom = 0
+            }
         }
         return told
     }
@@ -86,7 +115,18 @@ final class RotatingFile {
         return status.links == 0
     }
 
-    private func put(_ bytes: ArraySlice<UInt8>) -> Trouble? {
+    private func put(_ all: ArraySlice<UInt8>) -> Trouble? {
+        var bytes = all
+        if skipsLine {
+            guard let end = bytes.firstIndex(of: 10) else {
+                dropped += Int64(bytes.count)
+                return nil
+            }
+            dropped += Int64(end + 1 - bytes.startIndex)
+            bytes = bytes[(end + 1)...]
+            skipsLine = false
+            if bytes.isEmpty { return nil }
+        }
         var done = 0
         while done < bytes.count {
             let number = file?.number ?? -1
@@ -94,13 +134,18 @@ final class RotatingFile {
             if wrote < 0 {
                 let code = errno
                 if code == EINTR { continue }
+                // What is lost is lost by lines: of one that was begun there is no end.
+                if done > 0, bytes[bytes.startIndex + done - 1] != 10 {
+                    unsafe _ = Glibc.write(number, "\n", 1)
+                }
+                skipsLine = bytes.last != 10
                 return failed(code, bytes: bytes.count - done)
             }
             done += wrote
             size += Int64(wrote)
         }
         endsInLine = bytes.last == 10
-        guard saidFault != 0 else { return nil }
+        guard saidFault != 0, MonotonicTime.now() - saidAt > Self.quiet else { return nil }
         saidFault = 0
         defer { dropped = 0 }
         return .passed(dropped: dropped)
@@ -110,17 +155,32 @@ final class RotatingFile {
         dropped += Int64(bytes)
         if saidFault == code { return nil }
         saidFault = code
+        saidAt = .now()
         return .began(SystemError.text(code))
     }
 
-    private func rotate() {
-        if backups > 0 {
-            for number in stride(from: backups - 1, to: 0, by: -1) { unsafe rename("\(path).\(number)", "\(path).\(number + 1)") }
-            unsafe rename(path, "\(path).1")
-        } else {
-            unsafe unlink(path)
+    /// nil when it is done, else why not: then nothing has changed.
+    private func rotate() -> String? {
+        let fresh = "\(path).new"
+        do throws(SystemError) {
+            // First what may fail: with the old one moved and no new one made, each further attempt would push out a backup.
+            unsafe unlink(fresh)
+            let opened = try Descriptor.open(fresh, flags: O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o644)
+            if backups > 0 {
+                var last = 0
+                while last < backups - 1, unsafe access("\(path).\(last + 1)", F_OK) == 0 { last += 1 }
+                for number in stride(from: last, to: 0, by: -1) { unsafe rename("\(path).\(number)", "\(path).\(number + 1)") }
+                try checked("rename \(path)") { unsafe Int(rename(path, "\(path).1")) }
+            }
+            if let mode = try? file?.status().mode { fchmod(opened.number, mode & 0o7777) }
+            try checked("rename \(fresh)") { unsafe Int(rename(fresh, path)) }
+            file = consume opened
+            size = 0
+            endsInLine = true
+            return nil
+        } catch {
+            unsafe unlink(fresh)
+            return error.description
         }
-        // Where it cannot be made anew (a directory that may not be written), the old one is gone on with.
-        try? open()
     }
 }
