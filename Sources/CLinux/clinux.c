@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "clinux.h"
 #include <dlfcn.h>
+#include <link.h>
+#include <sys/mman.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -186,6 +188,21 @@ __attribute__((constructor)) static void keep_arguments(int argc, char **argv) {
 }
 int sensor_argument_count(void) { return argument_count; }
 const char *sensor_argument(int index) { return index < argument_count ? argument_values[index] : ""; }
+
+static int release_code(struct dl_phdr_info *object, size_t size, void *unused) {
+    (void)size;
+    (void)unused;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *part = &object->dlpi_phdr[i];
+        if (part->p_type != PT_LOAD || part->p_flags & PF_W) continue;
+        uintptr_t from = (object->dlpi_addr + part->p_vaddr) & ~(page - 1);
+        uintptr_t to = object->dlpi_addr + part->p_vaddr + part->p_memsz;
+        madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    return 0;
+}
+void sensor_release_code(void) { dl_iterate_phdr(release_code, NULL); }
 
 int sensor_become_plain_user(uid_t uid, gid_t gid, const gid_t *groups, int count) {
     return setgroups((size_t)count, groups) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0 ? -1 : 0;

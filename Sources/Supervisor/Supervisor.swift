@@ -82,6 +82,8 @@ public struct Supervisor: ~Copyable {
     /// Streams that are not read while a sink's reader is slow.
     private var paused: [(program: ManagedProgram, stream: OutputStream)] = []
     private var armed: MonotonicTime?
+    /// All is started and nothing is due: most of what the start needed will not be needed again.
+    private var isSettled = false
     private var buffer = [UInt8](repeating: 0, count: 65_536)
 
     var end: SupervisorEnd?
@@ -186,6 +188,10 @@ public struct Supervisor: ~Copyable {
             for program in group.programs {
                 if let its = program.machine.deadline, due.map({ its < $0 }) ?? true { due = its }
             }
+        }
+        if due == nil, !isSettled {
+            isSettled = true
+            sensor_release_code()
         }
         if due == armed { return }
         armed = due

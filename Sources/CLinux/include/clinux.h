@@ -87,6 +87,9 @@ int sensor_timer_at(int timer, int64_t nanoseconds);
 /// and has none where that is missing, or preloaded libraries have changed it.
 int sensor_argument_count(void);
 const char *_Nonnull sensor_argument(int index);
+/// Gives back the pages of the program's own code and constants that are in memory (madvise(2), MADV_DONTNEED): what is
+/// still needed comes back from the page cache, what only the start needed does not.
+void sensor_release_code(void);
 /// Becomes a user with these groups, for good. 0, or -1 with errno.
 int sensor_become_plain_user(uid_t uid, gid_t gid, const gid_t *_Nullable groups, int count);
 /// Goes on in a child with a session of its own, descriptors 0 to 2 on /dev/null; the caller's process ends with 0.
