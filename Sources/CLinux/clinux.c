@@ -114,7 +114,7 @@ int sensor_drop_capabilities(void) {
 int sensor_become_user(uid_t uid, gid_t gid) {
     uint32_t raw = 1U << CAP_NET_RAW;
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) return -1;
-    if (setgroups(1, &gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0) return -1;
+    if (sensor_become_plain_user(uid, gid, &gid, 1) < 0) return -1;
     // Without CAP_NET_RAW to begin with this fails, and capture says so in its own words.
     if (set_capabilities(raw, raw, raw) == 0) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0);
     return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);

@@ -70,9 +70,9 @@ public struct Pipe: ~Copyable, Sendable {
     }
     public consuming func keepBoth() -> (read: Int32, write: Int32) { (read.release(), write.release()) }
     /// Closes the reading end and gives the other away.
-    public consuming func keepWrite() -> Int32 { write.release() }
+    public consuming func keepWrite() -> Descriptor { write }
     /// Closes the writing end and gives the other away.
-    public consuming func keepRead() -> Int32 { read.release() }
+    public consuming func keepRead() -> Descriptor { read }
 }
 
 /// The parts of stat(2) that are used here.

@@ -14,11 +14,7 @@ final class ManagedProgram {
     let streams: [OutputStream]
     var startedAt: WallTime?
     var stoppedAt: WallTime?
-    /// For the uptime: wall clocks jump.
-    var startedMonotonic: MonotonicTime?
     var isSaidToDaemonize = false
-    /// Since the last start that was asked for it has been up for startsecs.
-    var hasSucceeded = false
     /// Why the kernel refused the last signal.
     var signalProblem = ""
 

@@ -31,7 +31,7 @@ enum ProcessInfo {
     /// What `supervisorctl status` shows after the state.
     static func description(_ program: ManagedProgram, now: MonotonicTime) -> String {
         switch program.state {
-        case .running: return "pid \(program.pid ?? 0), uptime \(uptime(now - (program.startedMonotonic ?? now)))"
+        case .running: return "pid \(program.pid ?? 0), uptime \(uptime(now - (program.machine.startedAt ?? now)))"
         case .fatal, .backoff:
             let problem = program.machine.problem
             return problem.isEmpty ? "unknown error (try \"tail \(program.name)\")" : problem

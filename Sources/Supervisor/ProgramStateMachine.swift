@@ -47,7 +47,7 @@ public struct ProgramStateMachine: Sendable {
     public private(set) var problem = ""
     /// How the process ended last.
     public private(set) var ending: ExitStatus?
-    private var startedAt: MonotonicTime?
+    public private(set) var startedAt: MonotonicTime?
     /// In STOPPING: the process is gone, and only the rest of its group is waited for.
     private var isLeaderGone = false
     private var isKilled = false

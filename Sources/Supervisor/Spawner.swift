@@ -10,6 +10,10 @@ public enum Spawner {
         public enum Kind: Sendable, Equatable { case notFound, notExecutable, system }
         public let kind: Kind
         public let description: String
+
+        static func tooManyFiles(_ name: String) -> Failure {
+            Failure(kind: .system, description: "too many open files to spawn '\(name)'")
+        }
     }
 
     enum Outcome: Equatable {
@@ -48,7 +52,7 @@ public enum Spawner {
         }
         guard pid >= 0 else {
             switch error {
-            case EMFILE, ENFILE: throw Failure(kind: .system, description: "too many open files to spawn '\(name)'")
+            case EMFILE, ENFILE: throw .tooManyFiles(name)
             case EAGAIN: throw Failure(kind: .system, description: "Too many processes in process table to spawn '\(name)'")
             default:
                 throw Failure(kind: .system, description: "unknown error during fork for '\(name)': \(SystemError.name(error))")

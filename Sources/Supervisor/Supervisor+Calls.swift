@@ -124,7 +124,6 @@ extension Supervisor {
         }
         if Self.isActive(program) { throw .alreadyStarted.about(name) }
         if program.state == .unknown { throw .failed.about("\(name) is in an unknown process state") }
-        program.hasSucceeded = false
         apply(.start, to: program)
         if !program.machine.problem.isEmpty { throw .spawnError.about(name) }
     }

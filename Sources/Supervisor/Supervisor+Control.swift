@@ -76,21 +76,21 @@ extension Supervisor {
             if sent < 0 {
                 if errno == EINTR { continue }
                 if errno == EAGAIN {
-                    guard session.writeTicket == nil else { return }
-                    // A second registration needs a second number.
-                    unwatch(number, session.ticket)
-                    session.writeTicket = try? watch(number, .session(session), events: EPOLLIN.rawValue | EPOLLOUT.rawValue)
-                    return
+                    return watch(session, forRoom: true)
                 }
                 return close(session)
             }
             session.toSend.removeFirst(sent)
         }
-        if let ticket = session.writeTicket, let number = session.channel?.number {
-            unwatch(number, ticket)
-            session.writeTicket = nil
-            session.ticket = (try? watch(number, .session(session))) ?? 0
-        }
+        watch(session, forRoom: false)
+    }
+
+    private mutating func watch(_ session: ControlSession, forRoom: Bool) {
+        guard session.isWatchedForRoom != forRoom, let number = session.channel?.number else { return }
+        unwatch(number, session.ticket)
+        let events = forRoom ? EPOLLIN.rawValue | EPOLLOUT.rawValue : EPOLLIN.rawValue
+        session.ticket = (try? watch(number, .session(session), events: events)) ?? 0
+        session.isWatchedForRoom = forRoom
     }
 
     mutating func readFrames(of session: ControlSession) {
@@ -115,10 +115,7 @@ extension Supervisor {
 
     /// The child ends when it sees the end of its channel.
     mutating func close(_ session: ControlSession) {
-        if let number = session.channel?.number {
-            unwatch(number, session.ticket)
-            if let ticket = session.writeTicket { unwatch(number, ticket) }
-        }
+        if let number = session.channel?.number { unwatch(number, session.ticket) }
         session.channel = nil
         session.waiting = nil
         session.toSend = []

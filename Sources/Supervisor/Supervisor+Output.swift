@@ -58,12 +58,7 @@ extension Supervisor {
     }
 
     mutating func say(_ trouble: RotatingFile.Trouble?, _ stream: OutputStream, of program: ManagedProgram) {
-        guard let trouble, let path = stream.path else { return }
-        switch trouble {
-        case .began(let why): say(MainLog.trouble(path, why, of: program.name))
-        case .passed(let dropped): say(MainLog.recovered(path, dropped, of: program.name))
-        case .unrotatable(let why): say(MainLog.unrotatable(path, why, of: program.name))
-        }
+        if let trouble, let path = stream.path { say(MainLog.event(trouble, path, of: program.name)) }
     }
 
     /// Whole lines.

@@ -8,7 +8,6 @@ extension Supervisor {
     mutating func apply(_ event: ProgramEvent, to program: ManagedProgram) {
         let before = program.state
         let actions = program.machine.handle(event, at: .now())
-        if program.state == .running || before == .running { program.hasSucceeded = true }
         if program.state != before, Self.hadProcess(before), !Self.hadProcess(program.state) { program.stoppedAt = .now() }
         for action in actions {
             switch action {
@@ -30,7 +29,6 @@ extension Supervisor {
 
     private mutating func spawn(_ program: ManagedProgram) {
         program.startedAt = .now()
-        program.startedMonotonic = .now()
         do throws(Spawner.Failure) {
             switch try makeProcess(of: program) {
             case .running(let pid):
@@ -65,9 +63,9 @@ extension Supervisor {
             descriptors: [input.read.number, out.write.number, second] + spec.inherited, directory: spec.directory,
             umask: spec.umask, user: spec.user, name: spec.name)
         closeInput(of: program)
-        program.input = Descriptor(owning: input.keepWrite())
-        program.streams[0].pipe = Descriptor(owning: out.keepRead())
-        if !spec.redirectStderr { program.streams[1].pipe = Descriptor(owning: err.keepRead()) }
+        program.input = input.keepWrite()
+        program.streams[0].pipe = out.keepRead()
+        if !spec.redirectStderr { program.streams[1].pipe = err.keepRead() }
         for number in [program.input?.number, program.streams[0].pipe?.number, program.streams.last!.pipe?.number] {
             if let number { _ = fcntl(number, F_SETFL, O_NONBLOCK) }
         }
@@ -76,11 +74,9 @@ extension Supervisor {
     }
 
     private func pipe(for spec: ProgramSpec) throws(Spawner.Failure) -> Pipe {
-        do { return try Pipe.make() } catch {
-            let isShort = error.code == EMFILE || error.code == ENFILE
-            throw Spawner.Failure(
-                kind: .system,
-                description: isShort ? "too many open files to spawn '\(spec.name)'" : "cannot spawn '\(spec.name)': \(error)")
+        do throws(SystemError) { return try Pipe.make() } catch {
+            if error.code == EMFILE || error.code == ENFILE { throw .tooManyFiles(spec.name) }
+            throw Spawner.Failure(kind: .system, description: "cannot spawn '\(spec.name)': \(error)")
         }
     }
 
@@ -100,7 +96,7 @@ extension Supervisor {
         let random = String((0..<8).map { _ in letters.randomElement() ?? "a" })
         let path = "\(directory)/\(program.name)-\(stream.word)---\(options.identifier)-\(random).log"
         do { return try RotatingFile(new: path, maxbytes: stream.spec.maxbytes, backups: stream.spec.backups) } catch {
-            say(MainLog.trouble(path, SystemError.text(error.code), of: program.name))
+            say(MainLog.event(.began(SystemError.text(error.code)), path, of: program.name))
             return nil
         }
     }

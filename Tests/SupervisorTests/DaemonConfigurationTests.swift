@@ -7,8 +7,8 @@ struct DaemonConfigurationTests {
     @Test func `an empty section brings supervisord's defaults`() throws {
         let read = try configuration("[supervisord]\n")
         var daemon = DaemonSettings()
-        daemon.logfile = .file("/work/supervisord.log")
-        daemon.pidfile = "/work/supervisord.pid"
+        daemon.logfile = .file("/srv/supervisord.log")
+        daemon.pidfile = "/srv/supervisord.pid"
         #expect(read.daemon == daemon)
         #expect(daemon.logfileMaxbytes == 52_428_800 && daemon.logfileBackups == 10 && daemon.loglevel == .info)
         #expect(daemon.umask == 0o22 && !daemon.nodaemon && !daemon.silent && daemon.minfds == 1024 && daemon.minprocs == 200)
@@ -54,7 +54,7 @@ struct DaemonConfigurationTests {
     @Test(
         arguments: [
             ("/dev/stdout", .descriptor(1)), ("/dev/fd/2", .descriptor(2)), ("/proc/self/fd/1", .descriptor(1)), ("syslog", .syslog),
-            ("NONE", .file("/work/NONE")), ("/dev/null", .file("/dev/null")),
+            ("NONE", .file("/srv/NONE")), ("/dev/null", .file("/dev/null")),
         ] as [(String, DaemonSettings.Log)])
     func `where the main log goes`(_ text: String, _ log: DaemonSettings.Log) throws {
         #expect(try configuration("[supervisord]\nlogfile=\(text)\n").daemon.logfile == log)
@@ -69,7 +69,7 @@ struct DaemonConfigurationTests {
         #expect(try configuration("[supervisord]\n", environment: ["TMPDIR": "/nowhere", "TMP": "/dev"]).daemon.childlogdir == "/dev")
         var bare = machine([confPath: "[supervisord]\n"])
         bare.isDirectory = { _ in false }
-        #expect(bare.temporaryDirectory == "/work", "a machine without /tmp is no reason not to start")
+        #expect(bare.temporaryDirectory == "/srv", "a machine without /tmp is no reason not to start")
     }
 
     @Test func `a control socket is its owner's alone unless told otherwise`() throws {

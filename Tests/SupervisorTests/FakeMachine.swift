@@ -4,8 +4,8 @@
 func machine(_ files: [String: String] = [:], environment: [String: String] = [:]) -> ConfigurationWorld {
     var base = ["PATH": "/bin", "HOME": "/root", "LANG": "C.UTF-8"]
     base.merge(environment) { $1 }
-    var world = ConfigurationWorld(environment: base, currentDirectory: "/work", hostName: "box")
-    let directories: Set<String> = ["/", "/tmp", "/tmp/c", "/tmp/c/inc", "/work", "/root", "/home/ann", "/var/log", "/dev"]
+    var world = ConfigurationWorld(environment: base, currentDirectory: "/srv", hostName: "box")
+    let directories: Set<String> = ["/", "/tmp", "/tmp/c", "/tmp/c/inc", "/srv", "/root", "/home/ann", "/var/log", "/dev"]
     let users: [String: UInt32] = ["root": 0, "nobody": 65534, "ann": 1000]
     world.file = { path in
         if directories.contains(path) { return .unreadable }

@@ -49,7 +49,7 @@ struct LogSinkTests {
 
     @Test func `a reader that is gone is forgotten`() throws {
         let pipe = try Pipe.make()
-        let write = Descriptor(owning: pipe.keepWrite())
+        let write = pipe.keepWrite()
         var sink = LogSink(descriptor: write.number)
         sink.write("nobody hears this\n")
         sink.write("nor this\n")

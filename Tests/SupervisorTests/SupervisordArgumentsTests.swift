@@ -92,7 +92,7 @@ struct SupervisordArgumentsTests {
         expected.user = UserID(name: "root", uid: 0, gid: 0)
         (expected.umask, expected.directory, expected.logfile) = (0o77, "/var/log", .file("/tmp/line.log"))
         (expected.logfileMaxbytes, expected.logfileBackups, expected.loglevel) = (1024, 2, .debug)
-        (expected.pidfile, expected.identifier, expected.childlogdir) = ("/work/line.pid", "line", "/dev")
+        (expected.pidfile, expected.identifier, expected.childlogdir) = ("/srv/line.pid", "line", "/dev")
         (expected.minfds, expected.minprocs) = (70, 80)
         #expect(daemon == expected)
     }

@@ -5,7 +5,7 @@ final class ControlSession {
     let pid: Int32
     var channel: Descriptor?
     var ticket: UInt64 = 0
-    var writeTicket: UInt64?
+    var isWatchedForRoom = false
     var received: [UInt8] = []
     var toSend: [UInt8] = []
     var waiting: WaitingCall?
@@ -39,8 +39,9 @@ struct WaitingCall {
             switch program.state {
             case .running: return .success(true)
             case .starting: return nil
+            // It was up for startsecs, or it would not be EXITED.
+            case .exited where program.machine.problem.isEmpty: return .success(true)
             case .stopped, .backoff, .stopping, .exited, .fatal, .unknown:
-                if program.state == .exited, program.machine.problem.isEmpty, program.hasSucceeded { return .success(true) }
                 let fault: ControlFault = program.machine.problem.isEmpty ? .abnormalTermination : .spawnError
                 return .failure(fault.about(program.name))
             }

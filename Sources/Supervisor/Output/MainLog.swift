@@ -34,7 +34,7 @@ struct MainLog {
             trouble = nil
         } catch {
             file = nil
-            trouble = Self.trouble(path, error.description)
+            trouble = Self.event(.began(error.description), path)
         }
     }
 
@@ -45,13 +45,7 @@ struct MainLog {
         guard event.level.rank <= options.level.rank else { return nil }
         let line = options.face.line(event, at: time)
         guard let trouble = file?.write(Array(line.utf8)[...]) else { return line }
-        let told: Event
-        switch trouble {
-        case .began(let why): told = Self.trouble(options.file ?? "", why)
-        case .passed(let dropped): told = Self.recovered(options.file ?? "", dropped)
-        case .unrotatable(let why): told = Self.unrotatable(options.file ?? "", why)
-        }
-        return line + options.face.line(told, at: time)
+        return line + options.face.line(Self.event(trouble, options.file ?? ""), at: time)
     }
 
     /// Bytes that are no event.
@@ -60,19 +54,22 @@ struct MainLog {
     func reopen() { _ = file?.reopen() }
     func clear() { _ = file?.clear() }
 
-    static func trouble(_ path: String, _ why: String, of program: String? = nil) -> Event {
-        Event(
-            .warn, "log_failed", "cannot write \(path): \(why); what belongs there is dropped until it can be written",
-            ["program": program.map { .text($0) } ?? .none, "file": .text(path), "reason": .text(why)])
-    }
-    static func unrotatable(_ path: String, _ why: String, of program: String? = nil) -> Event {
-        Event(
-            .warn, "log_unrotatable", "cannot rotate \(path): \(why); it grows on",
-            ["program": program.map { .text($0) } ?? .none, "file": .text(path), "reason": .text(why)])
-    }
-    static func recovered(_ path: String, _ dropped: Int64, of program: String? = nil) -> Event {
-        Event(
-            .warn, "log_recovered", "\(path) is written again, \(dropped) bytes were dropped",
-            ["program": program.map { .text($0) } ?? .none, "file": .text(path), "dropped": .number(dropped)])
+    /// What is said of a log file, the supervisor's own or a program's.
+    static func event(_ trouble: RotatingFile.Trouble, _ path: String, of program: String? = nil) -> Event {
+        let by = program.map { Event.Value.text($0) } ?? .none
+        switch trouble {
+        case .began(let why):
+            return Event(
+                .warn, "log_failed", "cannot write \(path): \(why); what belongs there is dropped until it can be written",
+                ["program": by, "file": .text(path), "reason": .text(why)])
+        case .unrotatable(let why):
+            return Event(
+                .warn, "log_unrotatable", "cannot rotate \(path): \(why); it grows on",
+                ["program": by, "file": .text(path), "reason": .text(why)])
+        case .passed(let dropped):
+            return Event(
+                .warn, "log_recovered", "\(path) is written again, \(dropped) bytes were dropped",
+                ["program": by, "file": .text(path), "dropped": .number(dropped)])
+        }
     }
 }
