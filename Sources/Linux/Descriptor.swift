@@ -25,6 +25,12 @@ public struct Descriptor: ~Copyable, Sendable {
                 try checked("open \(path)") { unsafe Int(openat(directory, path, flags | O_CLOEXEC, mode)) }))
     }
 
+    /// A socket of the file system's family (unix(7)); close-on-exec always.
+    public static func unixSocket(_ type: __socket_type, isBlocking: Bool = true) throws(SystemError) -> Descriptor {
+        let kind = Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | (isBlocking ? 0 : Int32(SOCK_NONBLOCK.rawValue))
+        return Descriptor(owning: Int32(try checked("socket") { Int(socket(AF_UNIX, kind, 0)) }))
+    }
+
     /// Writes all bytes, over partial writes and signals.
     public func writeAll(_ bytes: [UInt8]) throws(SystemError) {
         var done = 0

@@ -48,17 +48,10 @@ struct Sensor: ParsableCommand {
 }
 
 /// One line on stderr.
-func complain(_ text: String) {
-    var line = text
-    line.append("\n")
-    line.withUTF8 { unsafe _ = write(2, $0.baseAddress!, $0.count) }
-}
+func complain(_ text: String) { Console.write(text + "\n", to: 2) }
 
 /// Text on stdout.
-func say(_ text: String) {
-    var text = text
-    text.withUTF8 { unsafe _ = write(1, $0.baseAddress!, $0.count) }
-}
+func say(_ text: String) { Console.write(text, to: 1) }
 
 /// sysexits.h
 enum ExitStatus {

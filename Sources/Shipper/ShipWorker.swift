@@ -317,7 +317,7 @@ public struct ShipWorker: ~Copyable {
             timeout: Double(options.arguments.connectTimeout.flatMap { $0 > 0 ? $0 : nil } ?? 10), stop: stop)
         let address = connection.address
         let file = options.knownHostsFile
-        let known = try KnownHosts(text: text(of: file))
+        let known = try KnownHosts(text: KnownHostsFile.text(file))
         let policy = HostKeyPolicy(
             pinned: options.pinnedHostKeys, strict: options.arguments.strictHostKeyChecking, host: ssh.host, port: port)
         let types =
@@ -341,7 +341,7 @@ public struct ShipWorker: ~Copyable {
             case .accept: return
             case .refuse(let why): throw ShipFault(.operators, why)
             case .learn:
-                try Self.learn(KnownHosts.line(host: ssh.host, port: port, key: key), file, state: state)
+                try KnownHostsFile.learn(KnownHosts.line(host: ssh.host, port: port, key: key), file, state: state)
                 let careless = policy.strict == .no
                 log.say(
                     Event(
@@ -360,42 +360,6 @@ public struct ShipWorker: ~Copyable {
         }
         isAway = false
         return box
-    }
-
-    private func text(of file: String) throws(ShipFault) -> String {
-        do {
-            let open = try Descriptor.open(file, flags: O_RDONLY)
-            var bytes: [UInt8] = []
-            while bytes.count < 8 << 20 {
-                let part = try open.read(1 << 16)
-                if part.isEmpty { break }
-                bytes += part
-            }
-            return String(decoding: bytes, as: UTF8.self)
-        } catch {
-            if error.code == ENOENT { return "" }
-            throw ShipFault(.operators, "host keys cannot be read: \(error)")
-        }
-    }
-
-    private static func learn(_ line: String, _ file: String, state: String) throws(ShipFault) {
-        do {
-            try Reserve.spend(in: Directory(state)) { () throws(SystemError) in
-                let open = try Descriptor.open(file, flags: O_RDWR | O_CREAT | O_APPEND, mode: 0o644)
-                var start = ""
-                let size = try open.status().size
-                if size > 0 {
-                    var last: UInt8 = 0
-                    unsafe pread(open.number, &last, 1, Int(size) - 1)
-                    if last != 10 { start = "\n" }
-                }
-                try open.writeAll(Array("\(start)\(line)\n".utf8))
-                try open.sync()
-            }
-        } catch {
-            // A key that cannot be kept would be learned again next time, whoever answers then.
-            throw ShipFault(.operators, "a new host key cannot be kept, so nothing is sent: \(error)")
-        }
     }
 
     /// Tells capture which addresses the upload goes to, before the first packet of it.

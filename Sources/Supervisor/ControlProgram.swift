@@ -1,4 +1,3 @@
-import Glibc
 import Linux
 
 /// supervisorctl as a whole.
@@ -17,7 +16,7 @@ public struct ControlProgram {
         let arguments: SupervisorctlArguments
         switch SupervisorctlArguments.parse(words) {
         case .help:
-            Self.write(SupervisorctlArguments.help(program: name), to: 1)
+            Console.write(SupervisorctlArguments.help(program: name), to: 1)
             return 0
         case .refused(let text): return refuse(text)
         case .run(let told): arguments = told
@@ -55,30 +54,12 @@ public struct ControlProgram {
     private func shell(_ prompt: String, _ commands: ControlClientCommands) -> Int32 {
         var shell = SupervisorctlShell(prompt: prompt, commands: commands)
         shell.begin()
-        repeat { Self.write(shell.prompt, to: 1) } while shell.step(Self.line())
+        repeat { Console.write(shell.prompt, to: 1) } while shell.step(Console.line())
         return 0
     }
 
-    /// nil at the end of the input.
-    private static func line() -> String? {
-        var line: [UInt8] = []
-        var byte: UInt8 = 0
-        while true {
-            let got = unsafe read(0, &byte, 1)
-            if got < 0, errno == EINTR { continue }
-            if got <= 0 { return line.isEmpty ? nil : String(decoding: line, as: UTF8.self) }
-            if byte == 10 { return String(decoding: line, as: UTF8.self) }
-            line.append(byte)
-        }
-    }
-
     private func refuse(_ text: String) -> Int32 {
-        for line in SupervisorctlArguments.refusal(text, program: name) { Self.write("\(line)\n", to: 2) }
+        for line in SupervisorctlArguments.refusal(text, program: name) { Console.write("\(line)\n", to: 2) }
         return Self.refused
-    }
-
-    private static func write(_ text: String, to descriptor: Int32) {
-        var text = text
-        text.withUTF8 { unsafe _ = Glibc.write(descriptor, $0.baseAddress!, $0.count) }
     }
 }

@@ -32,10 +32,10 @@ public struct Daemon: ~Copyable {
             let arguments: SupervisordArguments
             switch try SupervisordArguments.parse(words, world: world) {
             case .help:
-                Self.write(SupervisordUsage.text(name), to: 1)
+                Console.write(SupervisordUsage.text(name), to: 1)
                 return 0
             case .version:
-                Self.write("4.2.5\n", to: 1)
+                Console.write("4.2.5\n", to: 1)
                 return 0
             case .run(let told): arguments = told
             }
@@ -43,7 +43,7 @@ public struct Daemon: ~Copyable {
             let path = try ConfigurationSearch.find(program: Arguments.all.first ?? name, world: world)
             return try supervise(path, arguments, world)
         } catch {
-            Self.write("Error: \(error)\nFor help, use \(name) -h\n", to: 2)
+            Console.write("Error: \(error)\nFor help, use \(name) -h\n", to: 2)
             return Self.refused
         }
     }
@@ -130,7 +130,7 @@ public struct Daemon: ~Copyable {
         }
         do {
             let listener = try ControlListener(options)
-            if listener.hasReplacedStale { write("Unlinking stale socket \(server.file)\n", to: 2) }
+            if listener.hasReplacedStale { Console.write("Unlinking stale socket \(server.file)\n", to: 2) }
             return listener
         } catch { throw ConfigurationError(error.description) }
     }
@@ -150,11 +150,6 @@ public struct Daemon: ~Copyable {
             let text = try? file.read(32), text == Array("\(getpid())\n".utf8)
         else { return }
         unsafe unlink(path)
-    }
-
-    private static func write(_ text: String, to descriptor: Int32) {
-        var text = text
-        text.withUTF8 { unsafe _ = Glibc.write(descriptor, $0.baseAddress!, $0.count) }
     }
 }
 

@@ -16,7 +16,7 @@ public final class ControlDoor {
     public func doors() -> ControlClientDoors {
         ControlClientDoors(
             call: { [self] method, parameters throws(CallFailure) in try call(method, parameters) },
-            output: { Self.print($0 + "\n", to: 1) }, complain: { Self.print($0 + "\n", to: 2) },
+            output: { Console.write($0 + "\n", to: 1) }, complain: { Console.write($0 + "\n", to: 2) },
             follow: { [self] path in follow(path) }, foreground: { [self] paths, line in foreground(paths, line) },
             ask: { prompt, isHidden in Self.ask(prompt, isHidden) },
             connect: { [self] url, credentials in
@@ -146,7 +146,7 @@ public final class ControlDoor {
                 let bytes = try ControlDoor.read(socket.number)
                 if bytes.isEmpty { return false }
                 let text = try reader.feed(bytes)
-                if reader.status == 200 { ControlDoor.put(text, to: 1) }
+                if reader.status == 200 { Console.write(text, to: 1) }
                 return !reader.isComplete
             } catch { throw .connection(.other("gave no answer: \(error)")) }
         }
@@ -169,9 +169,7 @@ public final class ControlDoor {
     private static func connect(_ endpoint: ControlEndpoint) throws(CallFailure) -> Descriptor {
         switch endpoint {
         case .unix(let path):
-            let made = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-            guard made >= 0 else { throw .connection(.other(SystemError.text(errno))) }
-            let socket = Descriptor(owning: made)
+            let socket = try unixSocket()
             guard unsafe sensor_connect_unix(socket.number, path) != 0 else { return socket }
             throw .connection(failure(errno))
         case .tcp(let host, let port):
@@ -181,6 +179,9 @@ public final class ControlDoor {
             if made == -2 { throw .connection(.other("has no address")) }
             throw .connection(failure(error))
         }
+    }
+    private static func unixSocket() throws(CallFailure) -> Descriptor {
+        do { return try Descriptor.unixSocket(SOCK_STREAM) } catch { throw .connection(.other(SystemError.text(error.code))) }
     }
     private static func failure(_ code: Int32) -> ConnectionFailure {
         switch code {
@@ -204,19 +205,8 @@ public final class ControlDoor {
             }
         }
     }
-    fileprivate static func put(_ bytes: [UInt8], to descriptor: Int32) {
-        var done = 0
-        while done < bytes.count {
-            let wrote = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done) }
-            if wrote < 0, errno == EINTR { continue }
-            if wrote <= 0 { return }
-            done += wrote
-        }
-    }
-    private static func print(_ text: String, to descriptor: Int32) { put(Array(text.utf8), to: descriptor) }
-
     private static func ask(_ prompt: String, _ isHidden: Bool) -> String? {
-        print(prompt, to: 1)
+        Console.write(prompt, to: 1)
         var before = termios()
         let isTerminal = unsafe tcgetattr(0, &before) == 0
         if isHidden, isTerminal {
@@ -227,15 +217,9 @@ public final class ControlDoor {
         defer {
             if isHidden, isTerminal {
                 unsafe tcsetattr(0, TCSANOW, &before)
-                print("\n", to: 1)
+                Console.write("\n", to: 1)
             }
         }
-        var line: [UInt8] = []
-        var byte: UInt8 = 0
-        while unsafe Glibc.read(0, &byte, 1) == 1 {
-            if byte == 10 { return String(decoding: line, as: UTF8.self) }
-            line.append(byte)
-        }
-        return line.isEmpty ? nil : String(decoding: line, as: UTF8.self)
+        return Console.line()
     }
 }

@@ -36,9 +36,10 @@ public struct ControlListener: ~Copyable {
             ControlSocketProblem(
                 kind: .system, description: "cannot make the control socket \(options.path): \(what): \(SystemError.text(code))")
         }
-        let made = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-        guard made >= 0 else { throw problem("socket", errno) }
-        let socket = Descriptor(owning: made)
+        let socket: Descriptor
+        do throws(SystemError) { socket = try Descriptor.unixSocket(SOCK_STREAM, isBlocking: false) } catch {
+            throw problem("socket", error.code)
+        }
         // Another name first: what is under the right one is ready to be talked to, and never a moment too open.
         let temporary = "\(options.path).\(getpid())"
         unsafe unlink(temporary)
@@ -78,9 +79,7 @@ public struct ControlListener: ~Copyable {
     }
 
     private static func isAnswered(_ path: String) -> Bool {
-        let made = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-        guard made >= 0 else { return false }
-        let probe = Descriptor(owning: made)
+        guard let probe = try? Descriptor.unixSocket(SOCK_STREAM, isBlocking: false) else { return false }
         return unsafe sensor_connect_unix(probe.number, path) == 0 || errno == EAGAIN
     }
 

@@ -23,9 +23,7 @@ final class Syslog {
     }
 
     private func connect() {
-        let made = Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard made >= 0 else { return }
-        let opened = Descriptor(owning: made)
+        guard let opened = try? Descriptor.unixSocket(SOCK_DGRAM) else { return }
         if unsafe sensor_connect_unix(opened.number, "/dev/log") == 0 { socket = consume opened }
     }
 }
