@@ -102,3 +102,9 @@ func processStatus(_ pid: Int32, _ name: String) -> String {
     let line = ((try? text(of: "/proc/\(pid)/status")) ?? "").split(separator: "\n").first { $0.hasPrefix(name + ":") }
     return line.map { String($0.dropFirst(name.count + 1)).filter { !$0.isWhitespace } } ?? ""
 }
+
+/// Hundredths of a second of CPU that a process has used.
+func ticks(_ pid: Int32) -> Int {
+    let fields = ((try? text(of: "/proc/\(pid)/stat")) ?? "").split(separator: ")").last?.split(separator: " ") ?? []
+    return fields.count > 12 ? (Int(fields[11]) ?? 0) + (Int(fields[12]) ?? 0) : 0
+}
