@@ -21,7 +21,7 @@ public struct BudgetSettings: Sendable {
 
 /// Drops the oldest finished files until the budget holds. A file that a crash left half dropped is told again:
 /// a gap may then count it twice, but never not at all.
-enum BudgetKeeper {
+struct BudgetKeeper {
     struct Drop {
         let file: String
         let interface: String
@@ -31,12 +31,12 @@ enum BudgetKeeper {
         /// What its manifest would have told of others.
         let carried: [Gap]
     }
-    static let reason = "dropped to keep the spool's budget"
+    /// Of finished files, which never change: a spool of ten thousand is not asked for each of them after each file.
+    private var known: [String: (name: SpoolName, size: Int64)] = [:]
+    /// Until it is certain that there is none.
+    private var mayHoldHalfDropped = true
 
-    static func enforce(_ settings: BudgetSettings, in spool: borrowing Directory) -> [Drop] {
-        guard let names = try? spool.names() else { return [] }
-        let files = oldestFirst(names.compactMap { SpoolName($0) })
-        let sizes = files.map { (try? spool.status($0.pcap))??.size ?? 0 }
+    mutating func enforce(_ settings: BudgetSettings, in spool: borrowing Directory) -> [Drop] {
         guard let disk = DiskSpace(of: spool.number) else { return [] }
         let wanted: Int64
         switch settings.free {
@@ -44,15 +44,37 @@ enum BudgetKeeper {
         case .bytes(let bytes): wanted = bytes
         case .percent(let percent): wanted = disk.total / 100 * Int64(percent)
         }
-        let count = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted).drops(sizes: sizes, freeOnDisk: disk.free)
-        var drops = names.compactMap { SpoolName.ofDropped($0) }.map {
-            told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool)
-        }
+        let isUnlimited = settings.files == 0 && settings.bytes == nil && disk.free >= wanted
+        if isUnlimited, !mayHoldHalfDropped { return [] }
+        guard let names = try? spool.names() else { return [] }
+        let half = names.compactMap { SpoolName.ofDropped($0) }
+        mayHoldHalfDropped = !half.isEmpty
+        var drops = half.map { Self.told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool) }
+        if isUnlimited { return drops }
+        look(at: names, in: spool)
+        let budget = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted)
+        if budget.holds(files: known.count, bytes: known.values.reduce(0) { $0 + $1.size }, freeOnDisk: disk.free) { return drops }
+        let files = Self.oldestFirst(known.values.map(\.name))
+        let sizes = files.map { known[$0.pcap]?.size ?? 0 }
+        let count = budget.drops(sizes: sizes, freeOnDisk: disk.free)
         let before = drops.count
         for (name, size) in zip(files, sizes).dropLast() where drops.count - before < count {
-            if let drop = drop(name, size, in: spool) { drops.append(drop) }
+            if let drop = Self.drop(name, size, in: spool) { drops.append(drop) }
         }
+        if !drops.isEmpty { mayHoldHalfDropped = true }
         return drops
+    }
+
+    private mutating func look(at names: [String], in spool: borrowing Directory) {
+        var now: [String: (name: SpoolName, size: Int64)] = [:]
+        for file in names where file.hasSuffix(".pcap") {
+            if let one = known[file] {
+                now[file] = one
+            } else if let name = SpoolName(file) {
+                now[file] = (name, (try? spool.status(file))??.size ?? 0)
+            }
+        }
+        known = now
     }
 
     /// Stamps across interfaces, numbers within one: a file is never older than those before it, whatever the
@@ -79,7 +101,7 @@ enum BudgetKeeper {
         let opened = iso(name.stamp)
         let gap = Gap(
             from: facts?.first ?? facts?.opened ?? opened, to: facts?.last ?? facts?.finished ?? opened,
-            reason: reason, lost: facts.flatMap(\.allPackets))
+            reason: Gap.budgetReason, lost: facts.flatMap(\.allPackets))
         return Drop(
             file: name.pcap, interface: name.interface, bytes: size, packets: facts?.written, gap: gap, carried: facts?.gaps ?? [])
     }

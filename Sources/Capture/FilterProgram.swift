@@ -41,20 +41,3 @@ public struct FilterProgram: Sendable, Equatable {
         return FilterProgram(joined + instructions)
     }
 }
-
-/// The shipper's own connections, as pcap-filter(7) text.
-public enum OwnUpload {
-    /// nil where no address is known yet. `tagged`: in up to two VLAN tags too, where the link has them.
-    public static func expression(
-        addresses: [String], port: UInt16, sources: ClosedRange<UInt16>, tagged: Bool
-    ) -> String? {
-        guard !addresses.isEmpty else { return nil }
-        let range = "portrange \(sources.lowerBound)-\(sources.upperBound)"
-        let one = addresses.map { address in
-            let host = address.prefix { $0 != "%" }
-            return
-                "(tcp and ((dst host \(host) and dst port \(port) and src \(range)) or (src host \(host) and src port \(port) and dst \(range))))"
-        }.joined(separator: " or ")
-        return tagged ? "(\(one)) or (vlan and ((\(one)) or (vlan and (\(one)))))" : one
-    }
-}

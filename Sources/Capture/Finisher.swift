@@ -23,6 +23,7 @@ final class Finisher: Sendable {
         var snaplen: Int32
         var filter: String?
         var budget: BudgetSettings
+        var offloads: [String]?
     }
 
     private let jobs = Mutex<[Job]>([])
@@ -35,6 +36,10 @@ final class Finisher: Sendable {
     private let thread = Mutex<pthread_t?>(nil)
     private let failures = Atomic<Int>(0)
     private let nextSequence = Atomic<UInt64>(1)
+    private let tornAway = Atomic<UInt64>(0)
+    /// Counts of files of which nothing is left; only the thread changes it.
+    private let carried = Mutex(FileCounts())
+    private let keeper = Mutex(BudgetKeeper())
     /// Files whose final name could not be given yet; only the thread changes it.
     private let unfinished = Mutex<[EndedFile]>([])
 
@@ -50,6 +55,8 @@ final class Finisher: Sendable {
     }
 
     var hasFailed: Bool { failures.load(ordering: .relaxed) > 0 }
+    /// Packets that were written and did not stay: the disk had refused the rest of their record, or of the file.
+    var lostWhileFinishing: UInt64 { tornAway.load(ordering: .relaxed) }
     var hasUnfinished: Bool { unfinished.withLock { !$0.isEmpty } }
 
     func start() {
@@ -98,6 +105,7 @@ final class Finisher: Sendable {
                     finishAgain()
                 case .end:
                     finishAgain()
+                    tellCarried()
                     return
                 }
             }
@@ -111,6 +119,15 @@ final class Finisher: Sendable {
         }
     }
 
+    /// What no file tells of stands in the next start's first one.
+    private func tellCarried() {
+        let counts = carried.withLock { $0 }
+        let lost = counts.lostToDisk + counts.kernelDropped + counts.interfaceDropped
+        if lost == 0 { return }
+        let now = WallTime.now().iso
+        attempt("gap") { () throws(SystemError) in try ledger.addGap(Gap(from: now, to: now, reason: Gap.diskReason, lost: lost)) }
+    }
+
     private func finishAgain() {
         for file in unfinished.withLock({ files in
             defer { files = [] }
@@ -118,13 +135,47 @@ final class Finisher: Sendable {
         }) { finish(file, isAgain: true) }
     }
 
-    private func finish(_ file: EndedFile, isAgain: Bool = false) {
+    /// What a refusal of the disk left is cut at its last whole record; nil where nothing is left of it.
+    private func mended(_ file: EndedFile) throws(SystemError) -> EndedFile? {
+        var file = file
+        let before = file.counts.written
+        if file.isTorn {
+            let part = try spool.open(file.name.part, flags: O_RDONLY)
+            let scanner = try PcapScanner.whole(part)
+            file.bytes = scanner.wholeBytes
+            file.counts.written = scanner.packets
+            file.counts.cut = scanner.cut
+            if let last = scanner.last { file.counts.last = last }
+            file.counts.lostToDisk += before - min(before, scanner.packets)
+        }
+        file.counts.add(carried.withLock { $0 })
+        if file.counts.written == 0 { try spool.remove(file.name.part) }
+        carried.withLock { $0 = file.counts.written == 0 ? file.counts : FileCounts() }
+        tornAway.add(before - min(before, file.counts.written), ordering: .relaxed)
+        return file.counts.written == 0 ? nil : file
+    }
+
+    private func finish(_ ended: EndedFile, isAgain: Bool = false) {
+        var file = ended
+        if !isAgain || ended.isTorn {
+            let whole = Result { () throws(SystemError) in try mended(ended) }
+            switch whole {
+            case .success(let mended?):
+                file = mended
+                file.isTorn = false
+            case .success(nil):
+                close(ended.descriptor)
+                return keepBudget()
+            case .failure(let error): return keep(ended, isAgain: isAgain, error)
+            }
+        }
         let counts = file.counts
         var told = CaptureFacts(
             sensor: facts.sensor, interface: facts.interface, series: facts.series, sequence: file.name.sequence,
             linktype: facts.linktype, snaplen: facts.snaplen, opened: file.opened.iso)
         told.filter = facts.filter
         told.excluded = file.excluded
+        told.offloads = facts.offloads
         told.finished = WallTime.now().iso
         told.first = WallTime(microseconds: counts.first).iso
         told.last = WallTime(microseconds: counts.last).iso
@@ -135,10 +186,12 @@ final class Finisher: Sendable {
         told.lostToDisk = counts.lostToDisk
         told.cut = counts.cut
         let finished = Result { () throws(SystemError) in
+            // Gives back the room that was taken ahead, too.
+            try checked("ftruncate \(file.name.part)") { Int(ftruncate(file.descriptor, off_t(file.bytes))) }
             try checked("fsync \(file.name.part)") { Int(fsync(file.descriptor)) }
             try ledger.locked { () throws(SystemError) in
                 let gaps = ledger.gaps()
-                told.gaps = gaps.map(\.gap)
+                told.tell(gaps.map(\.gap))
                 try JSONFile.write(told, file.name.meta, in: spool)
                 try spool.rename(file.name.part, to: file.name.pcap)
                 try spool.sync()
@@ -160,18 +213,21 @@ final class Finisher: Sendable {
             attempt("state") { () throws(SystemError) in
                 try ledger.setActivity(.capturing, at: told.last ?? told.opened, next: nextSequence.load(ordering: .relaxed))
             }
-        case .failure(let error):
-            unfinished.withLock { $0.append(file) }
-            if !isAgain {
-                failures.add(1, ordering: .relaxed)
-                log.say(
-                    Event(
-                        .erro, "finish_failed",
-                        "cannot finish \(file.name.pcap): \(error); it stays as \(file.name.part) and is tried again each second, and at the next start",
-                        ["file": .text(file.name.pcap), "reason": .text("\(error)")]))
-            }
+        case .failure(let error): return keep(file, isAgain: isAgain, error)
         }
         if !isAgain { keepBudget() }
+    }
+
+    private func keep(_ file: EndedFile, isAgain: Bool, _ error: SystemError) {
+        unfinished.withLock { $0.append(file) }
+        if isAgain { return }
+        failures.add(1, ordering: .relaxed)
+        log.say(
+            Event(
+                .erro, "finish_failed",
+                "cannot finish \(file.name.pcap): \(error); it stays as \(file.name.part) and is tried again each second, and at the next start",
+                ["file": .text(file.name.pcap), "reason": .text("\(error)")]))
+        keepBudget()
     }
 
     private func keepBudget() {
@@ -179,7 +235,7 @@ final class Finisher: Sendable {
     }
 
     private func dropOldest() {
-        for drop in BudgetKeeper.enforce(facts.budget, in: spool) {
+        for drop in keeper.withLock({ $0.enforce(facts.budget, in: spool) }) {
             let lost = drop.packets
             log.say(
                 Event(

@@ -41,7 +41,7 @@ struct Ledger: ~Copyable, Sendable {
     /// called inside `locked` where another program's interface is meant.
     func addGap(_ gap: Gap, interface other: String? = nil) throws(SystemError) {
         let prefix = prefix(other ?? interface)
-        if gap.reason == BudgetKeeper.reason {
+        if gap.reason == Gap.budgetReason {
             let name = "\(prefix)budget.json"
             let before = JSONFile.read(Gap.self, name, in: directory)
             return try JSONFile.write(before.map { $0.joined(gap) } ?? gap, name, in: directory)

@@ -1,3 +1,4 @@
+import CLinux
 import CPcap
 import Glibc
 import Linux
@@ -8,89 +9,119 @@ struct FileCounts: Sendable {
     var written: UInt64 = 0
     var cut: UInt64 = 0
     var lostToDisk: UInt64 = 0
+    /// Microseconds since the epoch.
     var first: Int64 = 0
     var last: Int64 = 0
     var kernelReceived: UInt64 = 0
     var kernelDropped: UInt64 = 0
     var interfaceDropped: UInt64 = 0
+
+    /// What was lost while a file was open of which nothing is left.
+    mutating func add(_ other: FileCounts) {
+        lostToDisk += other.lostToDisk
+        kernelReceived += other.kernelReceived
+        kernelDropped += other.kernelDropped
+        interfaceDropped += other.interfaceDropped
+    }
 }
 
-/// A file that is whole and waits for fsync and its final name.
+/// A file that waits for fsync and its final name.
 struct EndedFile: Sendable {
     let descriptor: Int32
     let name: SpoolName
     let opened: WallTime
-    let counts: FileCounts
-    let bytes: Int64
+    var counts: FileCounts
+    var bytes: Int64
     let excluded: String?
+    /// The disk refused some of it: it has to be cut at its last whole record, and what is missing counted.
+    var isTorn: Bool
 }
 
 /// Copies packets from the ring into one buffer and the buffer into the open file. Lives on the stack; the
-/// per-packet path allocates nothing.
+/// per-packet path allocates nothing and decides nothing but whether somebody has to decide.
 @safe
 struct PacketWriter: ~Copyable {
+    /// Large writes cost least (CAPTURE: 4 MiB in huge pages), and the record that does not fit must still fit.
+    private static let capacity = 4 << 20
+    /// A constant of this module, as the per-packet path wants it; PcapFormat says what it is.
+    @inline(__always) private static var recordHeader: Int { 16 }
+
+    private let buffer: UnsafeMutableRawPointer
+    private var used = 0
+    /// `used` may grow to here without a decision; 0 while no file is open.
+    private var room = 0
+    private var windowStart: Int64 = 0
+    private var windowLength: UInt64 = 0
+    private var packetsLeft: UInt64
+    private var written: UInt64 = 0
+    private var cut: UInt64 = 0
+    private var lastSecond: Int64 = 0
+    private var lastMicrosecond: Int64 = 0
+
     private let spool: Directory
     private let rule: RotationRule
     private let finisher: Finisher
     private let sensor: String
     private let interface: String
     private let header: [UInt8]
-    private let buffer: UnsafeMutableRawPointer
-    private static let capacity = 1 << 20
-    private static let alignment = 4096
-    /// Space on the disk that packets never take: facts, manifests and the shipper's journal need some, or a full
-    /// spool could never be emptied again.
-    private static let reserve: Int64 = 1 << 20
-
-    private var used = 0
-    private var flushed: Int64 = 0
-    private var descriptor: Int32 = -1
+    private var file: OutputFile?
     private var name: SpoolName?
     private var opened = WallTime(microseconds: 0)
+    /// Of the open file: where the buffer's first byte belongs, and its size.
+    private var offset: Int64 = 0, onDisk: Int64 = 0
     private var windowEnd: Int64 = 0
-    private(set) var counts = FileCounts()
-    private(set) var totalWritten: UInt64 = 0
-    private(set) var totalBytes: Int64 = 0
-    private(set) var totalLost: UInt64 = 0
+    /// Where the clock was set back, the window's end comes when it would have come.
+    private var due = MonotonicTime(nanoseconds: 0)
+    private var first: Int64 = 0
+    private var lostToDisk: UInt64 = 0
+    private var writtenBefore: UInt64 = 0
+    private var bytesBefore: Int64 = 0
     private var nextSequence: UInt64
-    private let limit: UInt64
+    private let wanted: UInt64
     /// Whose counters stand in each file; borrowed, the handle outlives the writer.
     private let counters: OpaquePointer
-    /// Set while the disk takes nothing: packets are counted as lost until the next try.
+    private var received = WrappingCounter(), dropped = WrappingCounter(), interfaceDropped = WrappingCounter()
+    private var before: (received: UInt64, dropped: UInt64, interfaceDropped: UInt64) = (0, 0, 0)
+    private(set) var totalLost: UInt64 = 0
+    private(set) var totalCut: UInt64 = 0
+    /// Set while the disk takes nothing: what does not fit into the buffer is counted as lost until the next try.
     private(set) var refusal: String?
-    private var received = WrappingCounter()
-    private var dropped = WrappingCounter()
-    private var interfaceDropped = WrappingCounter()
-    private var receivedBefore: UInt64 = 0
-    private var droppedBefore: UInt64 = 0
-    private var interfaceDroppedBefore: UInt64 = 0
-    private var lostBefore: UInt64 = 0
+    /// False since the file system has refused O_DIRECT once.
+    private(set) var isDirect = true
     var excluded: String?
 
     init(
         spool: consuming Directory, rule: RotationRule, finisher: Finisher, sensor: String, interface: String,
         linktype: Int32, snaplen: Int32, nextSequence: UInt64, limit: UInt64, counters: OpaquePointer
-    ) {
+    ) throws(SystemError) {
+        guard let memory = unsafe sensor_large_buffer(Self.capacity) else { throw SystemError("posix_memalign", code: ENOMEM) }
+        unsafe self.buffer = memory
         self.spool = spool
         self.rule = rule
         self.finisher = finisher
         self.sensor = sensor
         self.interface = interface
         self.header = PcapFormat.header(linktype: linktype, snaplen: snaplen)
-        unsafe self.buffer = .allocate(byteCount: Self.capacity, alignment: Self.alignment)
         self.nextSequence = nextSequence
-        self.limit = limit
+        self.wanted = limit
+        self.packetsLeft = limit
         unsafe self.counters = counters
     }
-    deinit { unsafe buffer.deallocate() }
+    deinit { unsafe free(buffer) }
 
-    var isFileOpen: Bool { descriptor >= 0 }
-    var hasUnwritten: Bool { used > 0 && descriptor >= 0 }
-    var isFull: Bool { totalWritten >= limit }
-    /// Wall-clock second at which the open file's window is over.
-    var end: Int64 { windowEnd }
+    var isFileOpen: Bool { name != nil }
+    var openFile: String? { name?.pcap }
+    /// Packets that a crash now would lose.
+    var hasUnwritten: Bool { isFileOpen && onDisk < offset + Int64(used) }
+    var isFull: Bool { packetsLeft == 0 }
+    /// How far the open file's window is from its end, in seconds; 0 or less: it is over, by one clock or the other.
+    var untilEnd: Double {
+        min(Double(windowEnd * 1_000_000 - WallTime.now().microseconds) / 1e6, due - .now())
+    }
     /// Packets the disk refused that no finished file tells of.
-    var untoldLosses: UInt64 { counts.lostToDisk }
+    var untoldLosses: UInt64 { lostToDisk }
+    var totalWritten: UInt64 { writtenBefore + written }
+    var totalBytes: Int64 { bytesBefore + offset + Int64(used) }
     var totals: (received: UInt64, dropped: UInt64, interfaceDropped: UInt64) {
         (received.total, dropped.total, interfaceDropped.total)
     }
@@ -101,152 +132,139 @@ struct PacketWriter: ~Copyable {
         interfaceDropped.update(stat.ps_ifdrop)
     }
 
-    /// One packet out of the ring.
-    mutating func packet(_ head: pcap_pkthdr, _ bytes: UnsafePointer<UInt8>) {
-        let size = PcapFormat.recordHeaderSize + Int(head.caplen)
-        let second = Int64(head.ts.tv_sec)
-        if isFull || head.caplen == 0 { return }
-        if refusal != nil {
-            lose()
+    // MARK: a packet
+
+    /// One packet out of the ring; false where something has to be decided first, and `decide` must have it.
+    @inline(__always) @_noAllocation
+    mutating func takes(_ head: UnsafePointer<pcap_pkthdr>, _ bytes: UnsafePointer<UInt8>) -> Bool {
+        let captured = unsafe Int(head.pointee.caplen)
+        let second = unsafe Int64(head.pointee.ts.tv_sec)
+        guard used &+ Self.recordHeader &+ captured <= room, UInt64(bitPattern: second &- windowStart) < windowLength,
+            captured > 0, packetsLeft > 0
+        else { return false }
+        unsafe append(head, bytes)
+        return true
+    }
+
+    @inline(__always) @_noAllocation
+    private mutating func append(_ head: UnsafePointer<pcap_pkthdr>, _ bytes: UnsafePointer<UInt8>) {
+        let at = unsafe buffer + used
+        let (second, microsecond) = unsafe (Int64(head.pointee.ts.tv_sec), Int64(head.pointee.ts.tv_usec))
+        let (captured, length) = unsafe (head.pointee.caplen, head.pointee.len)
+        unsafe at.storeBytes(of: UInt32(truncatingIfNeeded: second).littleEndian, as: UInt32.self)
+        unsafe at.storeBytes(of: UInt32(truncatingIfNeeded: microsecond).littleEndian, toByteOffset: 4, as: UInt32.self)
+        unsafe at.storeBytes(of: captured.littleEndian, toByteOffset: 8, as: UInt32.self)
+        unsafe at.storeBytes(of: length.littleEndian, toByteOffset: 12, as: UInt32.self)
+        unsafe (at + 16).copyMemory(from: bytes, byteCount: Int(captured))
+        used &+= Self.recordHeader &+ Int(captured)
+        lastSecond = second
+        lastMicrosecond = microsecond
+        written &+= 1
+        packetsLeft &-= 1
+        if captured < length { cut &+= 1 }
+    }
+
+    /// A packet that does not simply go on in the open file.
+    mutating func decide(_ head: UnsafePointer<pcap_pkthdr>, _ bytes: UnsafePointer<UInt8>) {
+        let (captured, second) = unsafe (Int(head.pointee.caplen), Int64(head.pointee.ts.tv_sec))
+        let size = Self.recordHeader + captured
+        if packetsLeft == 0 || captured == 0 { return }
+        if isFileOpen, written > 0, rule.endsFile(second: second, size: size, end: windowEnd, fileBytes: offset + Int64(used)) { finish() }
+        if !isFileOpen, refusal == nil { open(second) }
+        if isFileOpen, used + size > Self.capacity { write(tail: false) }
+        guard isFileOpen, used + size <= Self.capacity else {
+            lostToDisk += 1
+            totalLost += 1
             return
         }
-        if descriptor >= 0, rule.endsFile(second: second, size: size, end: windowEnd, fileBytes: flushed + Int64(used)), counts.written > 0
-        {
-            finish()
-        }
-        if descriptor < 0 { open(second) }
-        if used + size > Self.capacity { flush() }
-        if refusal != nil || descriptor < 0 || size > Self.capacity {
-            lose()
-            return
-        }
+        if written == 0 { first = unsafe second * 1_000_000 + Int64(head.pointee.ts.tv_usec) }
         unsafe append(head, bytes)
     }
 
-    @_noAllocation
-    private mutating func append(_ head: pcap_pkthdr, _ bytes: UnsafePointer<UInt8>) {
-        let at = unsafe buffer + used
-        unsafe at.storeBytes(of: UInt32(truncatingIfNeeded: head.ts.tv_sec).littleEndian, as: UInt32.self)
-        unsafe at.storeBytes(of: UInt32(truncatingIfNeeded: head.ts.tv_usec).littleEndian, toByteOffset: 4, as: UInt32.self)
-        unsafe at.storeBytes(of: head.caplen.littleEndian, toByteOffset: 8, as: UInt32.self)
-        unsafe at.storeBytes(of: head.len.littleEndian, toByteOffset: 12, as: UInt32.self)
-        unsafe (at + 16).copyMemory(from: bytes, byteCount: Int(head.caplen))
-        used += 16 + Int(head.caplen)
-        let time = Int64(head.ts.tv_sec) * 1_000_000 + Int64(head.ts.tv_usec)
-        if counts.written == 0 { counts.first = time }
-        counts.last = time
-        counts.written &+= 1
-        totalWritten &+= 1
-        if head.caplen < head.len { counts.cut &+= 1 }
-    }
-
-    private mutating func lose() {
-        counts.lostToDisk &+= 1
-        totalLost &+= 1
-    }
+    // MARK: the file
 
     private mutating func open(_ second: Int64) {
         let now = WallTime.now()
         let name = SpoolName(sensor: sensor, interface: interface, stamp: now.stamp, sequence: nextSequence)
         do {
-            let file = try spool.open(name.part, flags: O_WRONLY | O_CREAT | O_EXCL)
-            descriptor = file.release()
+            let made = try OutputFile(name.part, in: spool, most: rule.bytes, direct: isDirect)
+            isDirect = made.isDirect
+            file = consume made
         } catch {
             refusal = error.description
             return
         }
-        nextSequence += 1
         self.name = name
         opened = now
+        nextSequence += 1
         windowEnd = rule.end(of: second)
-        flushed = 0
-        let lost = counts.lostToDisk
-        counts = FileCounts()
-        counts.lostToDisk = lost
-        putHeader()
+        due = MonotonicTime.now() + Double(windowEnd * 1_000_000 - now.microseconds) / 1e6
+        let window = rule.stamps(until: windowEnd)
+        windowStart = window.first
+        windowLength = window.count
+        unsafe header.withUnsafeBytes { unsafe buffer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        used = header.count
+        setRoom()
         finisher.post(.opened(nextSequence: nextSequence))
     }
 
-    private mutating func putHeader() {
-        unsafe header.withUnsafeBytes { unsafe buffer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
-        used = header.count
+    private mutating func setRoom() { room = Int(min(Int64(Self.capacity), max(0, rule.bytes - offset))) }
+
+    /// What is in the buffer to the disk, its last bytes too where `tail` says so. What the disk refuses stays in the buffer.
+    private mutating func write(tail: Bool) {
+        guard refusal == nil, var file = file.take() else { return }
+        let (done, error) = unsafe file.write(buffer, count: used, tail: tail)
+        offset = file.offset
+        onDisk = file.size
+        isDirect = file.isDirect
+        self.file = consume file
+        refusal = error.map { SystemError.text($0.code) }
+        if done > 0 {
+            used -= done
+            unsafe memmove(buffer, buffer + done, used)
+            setRoom()
+        }
     }
 
-    /// Everything in the buffer to the file. Where the disk refuses, the file is cut at the last whole
-    /// record and what did not fit is counted.
-    mutating func flush() {
-        guard descriptor >= 0, used > 0 else { return }
-        if let disk = DiskSpace(of: descriptor), disk.free < Self.reserve + Int64(used) {
-            cutAfter(0)
-            refusal = SystemError.text(ENOSPC)
-            return
-        }
-        var done = 0
-        while done < used {
-            let wrote = unsafe Glibc.write(descriptor, buffer + done, used - done)
-            if wrote > 0 {
-                done += wrote
-                continue
-            }
-            let code = wrote < 0 ? errno : ENOSPC
-            if code == EINTR { continue }
-            cutAfter(done)
-            refusal = SystemError.text(code)
-            return
-        }
-        flushed += Int64(used)
-        totalBytes += Int64(used)
-        used = 0
-    }
+    /// Everything to the disk, so that no more than a moment is lost in a crash.
+    mutating func flush() { write(tail: true) }
 
-    /// Keeps the whole records among the first `done` bytes of the buffer, which are in the file.
-    private mutating func cutAfter(_ done: Int) {
-        var at = flushed == 0 ? PcapFormat.headerSize : 0
-        var kept = at
-        while at < used {
-            let size = 16 + Int(unsafe buffer.loadUnaligned(fromByteOffset: at + 8, as: UInt32.self).littleEndian)
-            at += size
-            if at <= done {
-                kept = at
-            } else {
-                counts.written -= 1
-                totalWritten -= 1
-                lose()
-            }
-        }
-        let size = done < PcapFormat.headerSize && flushed == 0 ? 0 : flushed + Int64(kept)
-        _ = ftruncate(descriptor, Int(size))
-        lseek(descriptor, 0, SEEK_END)
-        flushed = size
-        used = 0
-        if size == 0 { putHeader() }
+    /// Tries the disk again after a refusal. Where it still takes nothing, the file ends with what is down of it: it may be
+    /// what fills the disk, and only a finished one can be delivered or dropped.
+    mutating func tryAgain() {
+        refusal = nil
+        write(tail: true)
+        if refusal != nil, onDisk > 0 { finish() }
     }
-
-    /// Tries the disk again after a refusal.
-    mutating func retry() { refusal = nil }
 
     /// Ends the open file and hands it on; reading goes on at once.
     mutating func finish() {
-        guard descriptor >= 0, let name else { return }
-        flush()
+        guard isFileOpen else { return }
+        refusal = nil
+        write(tail: true)
+        guard let name, let descriptor = file.take()?.release() else { return }
+        self.name = nil
         var stat = pcap_stat()
         if unsafe pcap_stats(counters, &stat) == 0 { account(stat) }
-        counts.kernelReceived = received.total - receivedBefore
-        counts.kernelDropped = dropped.total - droppedBefore
-        counts.interfaceDropped = interfaceDropped.total - interfaceDroppedBefore
-        if counts.written > 0 {
-            receivedBefore = received.total
-            droppedBefore = dropped.total
-            interfaceDroppedBefore = interfaceDropped.total
-            finisher.post(
-                .finish(EndedFile(descriptor: descriptor, name: name, opened: opened, counts: counts, bytes: flushed, excluded: excluded)))
-            counts = FileCounts()
-        } else {
-            // Nothing was recorded: no empty file. What was lost is told by the next one.
-            close(descriptor)
-            _ = try? spool.remove(name.part)
-        }
-        descriptor = -1
+        let counts = FileCounts(
+            written: written, cut: cut, lostToDisk: lostToDisk, first: first, last: lastSecond * 1_000_000 + lastMicrosecond,
+            kernelReceived: received.total - before.received, kernelDropped: dropped.total - before.dropped,
+            interfaceDropped: interfaceDropped.total - before.interfaceDropped)
+        before = totals
+        lostToDisk = 0
+        totalCut += cut
+        writtenBefore += written
+        bytesBefore += offset + Int64(used)
+        finisher.post(
+            .finish(
+                EndedFile(
+                    descriptor: descriptor, name: name, opened: opened, counts: counts, bytes: onDisk, excluded: excluded,
+                    isTorn: refusal != nil)))
+        written = 0
+        cut = 0
         used = 0
+        room = 0
+        windowLength = 0
+        (offset, onDisk) = (0, 0)
     }
 }

@@ -1,3 +1,4 @@
+import CLinux
 import CPcap
 import Glibc
 import Linux
@@ -66,8 +67,9 @@ struct PcapHandle: ~Copyable {
         unsafe try PcapFilter.compile(text, on: unsafe pointer)
     }
 
-    /// The first filter: libpcap also keeps out what was in the ring before it.
-    func install(_ program: FilterProgram) throws(PcapError) {
+    /// The first filter: libpcap also keeps out what was in the ring before it. Returns its words where the kernel has no room for
+    /// it and every packet is copied before it is looked at.
+    func install(_ program: FilterProgram) throws(PcapError) -> String? {
         var instructions = program.instructions.map {
             bpf_insn(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.k)
         }
@@ -76,7 +78,32 @@ struct PcapHandle: ~Copyable {
             var filter = unsafe bpf_program(bf_len: count, bf_insns: $0.baseAddress)
             return unsafe pcap_setfilter(pointer, &filter)
         }
-        if result < 0 { throw PcapError(kind: .filter, description: unsafe String(cString: pcap_geterr(pointer))) }
+        if result < 0 { throw PcapError(kind: .filter, description: message) }
+        return message.hasPrefix("Warning:") ? message : nil
+    }
+
+    /// Replaces the filter in one step (SO_ATTACH_FILTER, socket(7)): no packet falls between the old one and the new.
+    func attach(_ program: FilterProgram) throws(SystemError) {
+        let instructions = program.instructions.map { bpf_insn(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.k) }
+        let descriptor = descriptor
+        try checked("SO_ATTACH_FILTER") {
+            unsafe instructions.withUnsafeBytes {
+                unsafe Int(sensor_attach_filter(descriptor, $0.baseAddress!, UInt16(clamping: instructions.count)))
+            }
+        }
+    }
+
+    /// What the kernel gave for the ring: libpcap takes less without a word where there is less. nil where /proc is not
+    /// mounted. The ring is the one mapping of a socket in this process.
+    var ringBytes: Int64? {
+        guard let file = try? Descriptor.open("/proc/self/maps", flags: O_RDONLY) else { return nil }
+        var all: [UInt8] = []
+        while let part = try? file.read(1 << 16), !part.isEmpty { all += part }
+        for line in String(decoding: all, as: UTF8.self).split(separator: "\n") where line.contains(" socket:[") {
+            let bounds = line.prefix { $0 != " " }.split(separator: "-").compactMap { Int64($0, radix: 16) }
+            if bounds.count == 2 { return bounds[1] - bounds[0] }
+        }
+        return nil
     }
 
     /// libpcap's own words for the last error of this handle.

@@ -3,6 +3,19 @@ import Glibc
 public import Linux
 import Spool
 
+extension PcapScanner {
+    /// What is whole of a file, from where it stands.
+    static func whole(_ file: borrowing Descriptor) throws(SystemError) -> PcapScanner {
+        var scanner = PcapScanner()
+        while !scanner.isEnded {
+            let bytes = try file.read(1 << 20)
+            if bytes.isEmpty { break }
+            scanner.take(bytes)
+        }
+        return scanner
+    }
+}
+
 /// What a crash left of an interface's files.
 enum Recovery {
     struct Recovered {
@@ -54,12 +67,7 @@ enum Recovery {
             try spool.remove(name.part)
             return nil
         }
-        var scanner = PcapScanner()
-        while !scanner.isEnded {
-            let bytes = try file.read(1 << 20)
-            if bytes.isEmpty { break }
-            scanner.take(bytes)
-        }
+        let scanner = try PcapScanner.whole(file)
         guard scanner.packets > 0, let first = scanner.first, let last = scanner.last else {
             try spool.remove(name.part)
             return nil
@@ -72,9 +80,10 @@ enum Recovery {
         facts.first = WallTime(microseconds: first).iso
         facts.last = WallTime(microseconds: last).iso
         facts.written = scanner.packets
+        facts.cut = scanner.cut
         facts.recovered = true
         let gaps = ledger.gaps()
-        facts.gaps = gaps.map(\.gap)
+        facts.tell(gaps.map(\.gap))
         try JSONFile.write(facts, name.meta, in: spool)
         try spool.rename(name.part, to: name.pcap)
         try spool.sync()

@@ -19,6 +19,11 @@ public struct RotationRule: Sendable {
         return r < 0 ? r + seconds : r
     }
 
+    /// Stamps of packets that stay in a file whose window ends at `end`.
+    public func stamps(until end: Int64) -> (first: Int64, count: UInt64) {
+        (end - seconds - Self.tolerance, UInt64(seconds + Self.tolerance))
+    }
+
     /// Whether a packet of `size` bytes stamped `second` ends a file of `fileBytes` whose window ends at `end`.
     @inline(__always)
     public func endsFile(second: Int64, size: Int, end: Int64, fileBytes: Int64) -> Bool {

@@ -37,6 +37,25 @@ public struct WallTime: Comparable, Hashable, Sendable {
         return
             "\(pad(t.year, 4))-\(pad(t.month, 2))-\(pad(t.day, 2)) \(pad(t.hour, 2)):\(pad(t.minute, 2)):\(pad(t.second, 2)),\(pad(Int(milli), 3))"
     }
+    /// What `iso` writes; nil for anything else.
+    public init?(iso text: String) {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 27 else { return nil }
+        func number(_ from: Int, _ count: Int) -> Int? {
+            bytes[from..<from + count].reduce(Int?.some(0)) { sum, byte in
+                (0x30...0x39).contains(byte) ? sum.map { $0 * 10 + Int(byte) - 0x30 } : nil
+            }
+        }
+        guard let year = number(0, 4), let month = number(5, 2), let day = number(8, 2), let hour = number(11, 2),
+            let minute = number(14, 2),
+            let second = number(17, 2), let micro = number(20, 6), (1...12).contains(month), (1...31).contains(day)
+        else { return nil }
+        var parts = unsafe tm()
+        unsafe (parts.tm_year, parts.tm_mon, parts.tm_mday) = (Int32(year - 1900), Int32(month - 1), Int32(day))
+        unsafe (parts.tm_hour, parts.tm_min, parts.tm_sec) = (Int32(hour), Int32(minute), Int32(second))
+        self.microseconds = Int64(unsafe timegm(&parts)) * 1_000_000 + Int64(micro)
+        if iso != text { return nil }
+    }
     private func fields(utc: Bool) -> (year: Int, month: Int, day: Int, hour: Int, minute: Int, second: Int) {
         var seconds = time_t(self.seconds)
         var parts = unsafe tm()

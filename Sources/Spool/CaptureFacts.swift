@@ -1,3 +1,5 @@
+import Linux
+
 /// A time in which packets may be missing.
 public struct Gap: Codable, Sendable, Equatable {
     public var from: String
@@ -5,6 +7,17 @@ public struct Gap: Codable, Sendable, Equatable {
     public var reason: String
     /// Packets known to be missing; nil where nobody could count.
     public var lost: UInt64?
+
+    public static let budgetReason = "dropped to keep the spool's budget"
+    public static let diskReason = "the disk took nothing"
+
+    /// Seconds in which nothing was recorded; nil where something was, and was lost later.
+    public var secondsBlind: Double? {
+        guard reason != Self.budgetReason, reason != Self.diskReason, let from = WallTime(iso: from), let to = WallTime(iso: to) else {
+            return nil
+        }
+        return max(0, Double(to.microseconds - from.microseconds) / 1e6)
+    }
 
     /// One that covers both; a long outage with a budget drops thousands of files and is still one gap.
     public func joined(_ other: Gap) -> Gap {
@@ -47,10 +60,16 @@ public struct CaptureFacts: Codable, Sendable, Equatable {
     public var droppedByKernel: UInt64?
     public var droppedByInterface: UInt64?
     public var lostToDisk: UInt64?
+    /// Packets of files that were finished and had to go; nil where some had not been counted. Of the gaps below.
+    public var droppedByBudget: UInt64?
+    /// In which nothing was recorded before this file; of the gaps below.
+    public var secondsBlind: Double?
     /// Longer on the wire than recorded.
     public var cut: UInt64?
+    /// What the host did to the packets before they were recorded (ethtool(8)); nil where nobody asked.
+    public var offloads: [String]?
     public var recovered: Bool
-    public var gaps: [Gap]
+    public private(set) var gaps: [Gap]
 
     public func encode(to encoder: any Encoder) throws {
         var out = encoder.container(keyedBy: CodingKeys.self)
@@ -71,7 +90,10 @@ public struct CaptureFacts: Codable, Sendable, Equatable {
         try out.encode(droppedByKernel, forKey: .droppedByKernel)
         try out.encode(droppedByInterface, forKey: .droppedByInterface)
         try out.encode(lostToDisk, forKey: .lostToDisk)
+        try out.encode(droppedByBudget, forKey: .droppedByBudget)
+        try out.encode(secondsBlind, forKey: .secondsBlind)
         try out.encode(cut, forKey: .cut)
+        try out.encode(offloads, forKey: .offloads)
         try out.encode(recovered, forKey: .recovered)
         try out.encode(gaps, forKey: .gaps)
     }
@@ -90,6 +112,14 @@ public struct CaptureFacts: Codable, Sendable, Equatable {
 }
 
 extension CaptureFacts {
+    /// Takes these gaps, and their sums.
+    public mutating func tell(_ gaps: [Gap]) {
+        self.gaps = gaps
+        secondsBlind = gaps.compactMap(\.secondsBlind).reduce(0, +)
+        let dropped = gaps.filter { $0.reason == Gap.budgetReason }.map(\.lost)
+        droppedByBudget = dropped.contains(nil) ? nil : dropped.reduce(0) { $0 + ($1 ?? 0) }
+    }
+
     /// Packets recorded and lost while this file was the open one; nil where nobody counted.
     public var allPackets: UInt64? {
         written.map { $0 + (droppedByKernel ?? 0) + (droppedByInterface ?? 0) + (lostToDisk ?? 0) }

@@ -17,6 +17,8 @@ public enum PcapFormat {
 /// Reads a pcap as far as it is whole: what a crash leaves behind is bytes up to some point, or zeros.
 public struct PcapScanner: Sendable {
     public private(set) var packets: UInt64 = 0
+    /// Of these, longer on the wire than recorded.
+    public private(set) var cut: UInt64 = 0
     /// The length of the file up to the end of the last whole record.
     public private(set) var wholeBytes: Int64 = 0
     /// Microseconds since the epoch.
@@ -66,6 +68,7 @@ public struct PcapScanner: Sendable {
             if first == nil { first = time }
             last = time
             packets += 1
+            if captured < length { cut += 1 }
             at += size
             wholeBytes += Int64(size)
         }

@@ -13,6 +13,11 @@ public struct SpoolBudget: Sendable, Equatable {
         self.free = free
     }
 
+    /// Whether nothing has to go; cheaper than to ask how many, which needs their order.
+    public func holds(files count: Int, bytes total: Int64, freeOnDisk: Int64) -> Bool {
+        (files == 0 || count <= files) && bytes.map { total <= $0 } ?? true && freeOnDisk >= free
+    }
+
     /// How many of the finished files, oldest first, have to go. `sizes` are of all finished files in order of
     /// age. The newest always stays. Where others filled the disk, so that dropping everything would not
     /// give the wanted space, nothing is dropped for its sake.

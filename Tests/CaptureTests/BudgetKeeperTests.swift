@@ -25,7 +25,11 @@ struct BudgetKeeperTests: ~Copyable {
     }
     /// Only the first half: a crash comes before the gaps are down.
     func rename(files: Int = 0, bytes: Int64? = nil, free: Int64 = 0) -> [BudgetKeeper.Drop] {
-        BudgetKeeper.enforce(BudgetSettings(files: files, bytes: bytes, free: .bytes(free)), in: spool)
+        enforce(BudgetSettings(files: files, bytes: bytes, free: .bytes(free)))
+    }
+    func enforce(_ settings: BudgetSettings) -> [BudgetKeeper.Drop] {
+        var keeper = BudgetKeeper()
+        return keeper.enforce(settings, in: spool)
     }
     /// The finished files that are left.
     func left() throws -> Set<String> { Set(try spool.names().filter { $0.hasSuffix(".pcap") }) }
@@ -144,9 +148,27 @@ struct BudgetKeeperTests: ~Copyable {
 
     @Test func `a percentage of the disk and the automatic amount are bounds too`() throws {
         try fill((1...3).map { Sample.name($0) })
-        #expect(BudgetKeeper.enforce(BudgetSettings(files: 0, bytes: nil, free: .percent(0)), in: spool).isEmpty)
+        #expect(enforce(BudgetSettings(files: 0, bytes: nil, free: .percent(0))).isEmpty)
         // All that is ours would not free 99 % of any disk.
-        #expect(BudgetKeeper.enforce(BudgetSettings(files: 0, bytes: nil, free: .percent(99)), in: spool).isEmpty)
+        #expect(enforce(BudgetSettings(files: 0, bytes: nil, free: .percent(99))).isEmpty)
         #expect(try left().count == 3)
+    }
+
+    @Test func `one that has looked before sees files that came and went since`() throws {
+        var keeper = BudgetKeeper()
+        let names = (1...6).map { Sample.name($0) }
+        try fill(Array(names[..<3]))
+        let settings = BudgetSettings(files: 3, bytes: nil, free: .bytes(0))
+        #expect(keeper.enforce(settings, in: spool).isEmpty)
+        // The shipper has delivered one, capture has finished two.
+        try spool.remove(names[0].pcap)
+        try fill([names[3], names[4]])
+        let drops = keeper.enforce(settings, in: spool)
+        #expect(drops.map(\.file) == [names[1].pcap])
+        #expect(try left() == Set(names[2...4].map(\.pcap)))
+        // Not told yet: it is told again, until it is forgotten.
+        #expect(keeper.enforce(settings, in: spool).map(\.file) == [names[1].pcap])
+        BudgetKeeper.forget(drops[0], in: spool)
+        #expect(keeper.enforce(settings, in: spool).isEmpty)
     }
 }

@@ -74,7 +74,7 @@ struct FilterTests {
         let text = try #require(OwnUpload.expression(addresses: ["fe80::9%eth0"], port: 22, sources: 1...2, tagged: false))
         #expect(
             text
-                == "(tcp and ((dst host fe80::9 and dst port 22 and src portrange 1-2) or (src host fe80::9 and src port 22 and dst portrange 1-2)))"
+                == "(tcp and ip6[6] = 6 and ((dst host fe80::9 and dst port 22 and src portrange 1-2) or (src host fe80::9 and src port 22 and dst portrange 1-2)))"
         )
         #expect(try Machine.run(Machine.compile(text), Frame(.tcp, from: "fe80::5", 2, to: "fe80::9", 22)) != 0)
     }

@@ -19,7 +19,7 @@ struct JSONTests {
             facts.lostToDisk = 5
             facts.cut = 6
             facts.recovered = true
-            facts.gaps = [Gap(from: "a", to: "b", reason: "killed", lost: nil), Gap(from: "c", to: "d", reason: "dropped", lost: 7)]
+            facts.tell([Gap(from: "a", to: "b", reason: "killed", lost: nil), Gap(from: "c", to: "d", reason: "dropped", lost: 7)])
         }
         return facts
     }

@@ -50,8 +50,40 @@ const char *_Nullable sensor_errno_name(int error);
 int sensor_rename_noreplace(int from_dir, const char *_Nonnull from, int to_dir, const char *_Nonnull to);
 /// Atomically replaces the socket's filter (SO_ATTACH_FILTER, socket(7)).
 int sensor_attach_filter(int socket, const void *_Nonnull instructions, unsigned short count);
-/// Drops every capability of this thread, ambient ones too, and sets no_new_privs.
+/// Drops every capability of this thread, ambient and (where it may) bounding ones too, and sets no_new_privs.
+/// 0, or -1 with errno.
 int sensor_drop_capabilities(void);
+/// The same, but CAP_DAC_OVERRIDE stays.
+int sensor_keep_override_only(void);
+/// From here on this thread and those it starts reach, of all files, what lies below `writable` (making, writing,
+/// renaming, removing regular files) and, for reading, below `readable`; no TCP (landlock(7), as far as the kernel has
+/// it). Descriptors of directories; -1 is passed over. To be called after no_new_privs is set. Returns the version of
+/// Landlock, 0 where the kernel has none, -1 with errno.
+int sensor_confine_files(const int *_Nonnull writable, int writable_count, const int *_Nonnull readable, int readable_count);
+/// Writing past the page cache on (1) or off (0) for an open file (fcntl(2), O_DIRECT). 0, or -1 with errno.
+int sensor_set_direct(int file, int on);
+/// Takes room on the disk for `length` bytes from `offset` without changing the file's size (fallocate(2),
+/// FALLOC_FL_KEEP_SIZE). 0, or -1 with errno.
+int sensor_take_space(int file, int64_t offset, int64_t length);
+/// Memory of `size` bytes on a boundary of 2 MiB, in huge pages where the kernel has some to give
+/// (madvise(2), MADV_HUGEPAGE); null where there is none. free(3) gives it back.
+void *_Nullable sensor_large_buffer(size_t size);
+/// A descriptor that becomes readable when any interface changes (netlink(7), RTMGRP_LINK); -1 with errno.
+int sensor_watch_links(void);
+/// Throws away what a descriptor holds, without waiting.
+void sensor_drain(int descriptor);
+/// What an interface's name means now.
+struct sensor_link {
+    uint32_t index;
+    /// IFF_UP and the like (netdevice(7)).
+    uint32_t flags;
+    /// ARPHRD_ETHER and the like.
+    uint16_t hardware;
+};
+/// 0, or -1 with errno.
+int sensor_look_at_link(const char *_Nonnull name, struct sensor_link *_Nonnull link);
+/// The index of the interface that a packet socket is bound to (packet(7)); 0 where it is none.
+uint32_t sensor_bound_index(int socket);
 /// Becomes uid/gid (groups: only gid) and keeps CAP_NET_RAW, also over exec (ambient).
 int sensor_become_user(uid_t uid, gid_t gid);
 /// 1 if this process may change its user and groups (CAP_SETUID and CAP_SETGID are effective), else 0.
