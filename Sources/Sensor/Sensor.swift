@@ -11,7 +11,7 @@ struct Sensor: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Run.self, PrintKey.self, StatusCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, SignalCommand.self,
-            TailCommand.self, PidCommand.self, ShutdownCommand.self, Supervise.self, CaptureCommand.self, ShipCommand.self,
+            TailCommand.self, PidCommand.self, ShutdownCommand.self, CutCommand.self, Supervise.self, CaptureCommand.self, ShipCommand.self,
             ControlConnectionCommand.self,
         ])
 
