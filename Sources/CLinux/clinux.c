@@ -272,6 +272,24 @@ int sensor_interface(const char *name, uint32_t *flags, char *driver) {
     return result;
 }
 
+void sensor_offloads(const char *name, int32_t *states) {
+    // LRO has no question of its own: it is one of the flags.
+    static const uint32_t questions[SENSOR_OFFLOADS] = {ETHTOOL_GGRO, ETHTOOL_GFLAGS,  ETHTOOL_GGSO,
+                                                        ETHTOOL_GTSO, ETHTOOL_GRXCSUM, ETHTOOL_GTXCSUM};
+    int query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < SENSOR_OFFLOADS; i++) {
+        struct ethtool_value value = {.cmd = questions[i]};
+        struct ifreq request;
+        memset(&request, 0, sizeof request);
+        strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+        request.ifr_data = (char *)&value;
+        states[i] = -1;
+        if (query < 0 || ioctl(query, SIOCETHTOOL, &request) < 0) continue;
+        states[i] = questions[i] == ETHTOOL_GFLAGS ? (value.data & ETH_FLAG_LRO) != 0 : value.data != 0;
+    }
+    if (query >= 0) close(query);
+}
+
 int sensor_is_mount_root(int directory) {
     struct statx status;
     if (statx(directory, "", AT_EMPTY_PATH, 0, &status) < 0) return 0;

@@ -66,6 +66,10 @@ int sensor_wait_core(int status);
 /// An interface's flags (SIOCGIFFLAGS, netdevice(7)) and its driver's name (ETHTOOL_GDRVINFO; empty where there is
 /// none; `driver` holds 32 bytes). 0, or -1 with errno.
 int sensor_interface(const char *_Nonnull name, uint32_t *_Nonnull flags, char *_Nonnull driver);
+/// What SIOCETHTOOL says of six features, in this order: GRO, LRO, GSO, TSO, receive and transmit checksums. 1 on, 0 off, -1 where
+/// the driver or the kernel does not say.
+enum { SENSOR_OFFLOADS = 6 };
+void sensor_offloads(const char *_Nonnull name, int32_t *_Nonnull states);
 /// 1 if the open directory is the root of a mount (statx(2), STATX_ATTR_MOUNT_ROOT), bind mounts too; else 0.
 int sensor_is_mount_root(int directory);
 /// pipe2(2) with O_CLOEXEC.
