@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "clinux.h"
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <link.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include <linux/close_range.h>
 #include <linux/ethtool.h>
 #include <linux/filter.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -288,6 +290,50 @@ void sensor_offloads(const char *name, int32_t *states) {
         states[i] = questions[i] == ETHTOOL_GFLAGS ? (value.data & ETH_FLAG_LRO) != 0 : value.data != 0;
     }
     if (query >= 0) close(query);
+}
+
+int sensor_route_interface(const char *address, char *interface) {
+    struct {
+        struct nlmsghdr head;
+        struct rtmsg route;
+        struct rtattr attribute;
+        unsigned char bytes[16];
+    } request = {.head = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST}};
+    unsigned char size = 4;
+    request.route.rtm_family = AF_INET;
+    if (inet_pton(AF_INET, address, request.bytes) != 1) {
+        size = 16;
+        request.route.rtm_family = AF_INET6;
+        if (inet_pton(AF_INET6, address, request.bytes) != 1) {
+            errno = EINVAL;
+            return -1;
+        }
+    }
+    request.route.rtm_dst_len = (unsigned char)(size * 8);
+    request.attribute.rta_type = RTA_DST;
+    request.attribute.rta_len = (unsigned short)RTA_LENGTH(size);
+    request.head.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof request.route) + RTA_LENGTH(size));
+    int route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (route < 0) return -1;
+    union {
+        struct nlmsghdr head;
+        char bytes[8192];
+    } answer;
+    int error = EPROTO, index = 0;
+    ssize_t got = send(route, &request, request.head.nlmsg_len, 0) < 0 ? -1 : recv(route, &answer, sizeof answer, 0);
+    if (got < 0) {
+        error = errno;
+    } else if (NLMSG_OK(&answer.head, got) && answer.head.nlmsg_type == NLMSG_ERROR) {
+        error = -((struct nlmsgerr *)NLMSG_DATA(&answer.head))->error;
+    } else if (NLMSG_OK(&answer.head, got) && answer.head.nlmsg_type == RTM_NEWROUTE) {
+        int left = (int)RTM_PAYLOAD(&answer.head);
+        for (struct rtattr *one = RTM_RTA(NLMSG_DATA(&answer.head)); RTA_OK(one, left); one = RTA_NEXT(one, left))
+            if (one->rta_type == RTA_OIF) memcpy(&index, RTA_DATA(one), sizeof index);
+        error = index == 0 ? ENETUNREACH : if_indextoname((unsigned)index, interface) ? 0 : errno;
+    }
+    close(route);
+    errno = error;
+    return error == 0 ? 0 : -1;
 }
 
 int sensor_is_mount_root(int directory) {
