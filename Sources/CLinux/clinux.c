@@ -252,6 +252,8 @@ long long sensor_peer_uid(int socket) {
 
 int sensor_socketpair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
 
+int sensor_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
 int sensor_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
 int sensor_interface(const char *name, uint32_t *flags, char *driver) {
@@ -290,6 +292,16 @@ void sensor_offloads(const char *name, int32_t *states) {
         states[i] = questions[i] == ETHTOOL_GFLAGS ? (value.data & ETH_FLAG_LRO) != 0 : value.data != 0;
     }
     if (query >= 0) close(query);
+}
+
+int sensor_write_direct(int directory, const char *name) {
+    static const char block[4096] __attribute__((aligned(4096)));
+    int file = openat(directory, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_DIRECT);
+    if (file < 0) return -1;
+    int error = write(file, block, sizeof block) == sizeof block ? 0 : errno;
+    close(file);
+    errno = error;
+    return error == 0 ? 0 : -1;
 }
 
 int sensor_route_interface(const char *address, char *interface) {

@@ -17,6 +17,15 @@ public struct BudgetSettings: Sendable {
         self.bytes = bytes
         self.free = free
     }
+
+    /// Bytes to leave free on a disk of this size.
+    func wantedFree(of total: Int64) -> Int64 {
+        switch free {
+        case .automatic: return min(total / 10, 10 << 30)
+        case .bytes(let bytes): return bytes
+        case .percent(let percent): return total / 100 * Int64(percent)
+        }
+    }
 }
 
 /// Drops the oldest finished files until the budget holds. A file that a crash left half dropped is told again:
@@ -38,13 +47,8 @@ enum BudgetKeeper {
         let files = oldestFirst(names.compactMap { SpoolName($0) })
         let sizes = files.map { (try? spool.status($0.pcap))??.size ?? 0 }
         guard let disk = DiskSpace(of: spool.number) else { return [] }
-        let wanted: Int64
-        switch settings.free {
-        case .automatic: wanted = min(disk.total / 10, 10 << 30)
-        case .bytes(let bytes): wanted = bytes
-        case .percent(let percent): wanted = disk.total / 100 * Int64(percent)
-        }
-        let count = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted).drops(sizes: sizes, freeOnDisk: disk.free)
+        let count = SpoolBudget(files: settings.files, bytes: settings.bytes, free: settings.wantedFree(of: disk.total)).drops(
+            sizes: sizes, freeOnDisk: disk.free)
         var drops = names.compactMap { SpoolName.ofDropped($0) }.map {
             told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool)
         }

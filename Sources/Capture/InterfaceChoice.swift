@@ -64,6 +64,9 @@ public enum InterfaceChoice {
         return best?.name
     }
 
+    /// All that there are.
+    static func names() -> [String] { links().map(\.name) }
+
     /// Of a file of the kernel's; empty where it cannot be read.
     static func text(_ path: String) -> String {
         var out: [UInt8] = []

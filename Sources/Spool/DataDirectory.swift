@@ -158,6 +158,15 @@ public struct DataDirectory: ~Copyable {
         }
     }
 
+    /// Who holds the lock, in words; nil where nobody does. Taken shared for a moment, since flock(2) has no question.
+    public static func lockHolder(in directory: borrowing Directory) throws(SystemError) -> String? {
+        guard try directory.status("lock") != nil else { return nil }
+        let file = try directory.open("lock", flags: O_RDONLY)
+        if flock(file.number, LOCK_SH | LOCK_NB) == 0 { return nil }
+        let words = String(decoding: (try directory.read("lock")) ?? [], as: UTF8.self).split { $0 == " " || $0 == "\n" }
+        return "pid \(words.first ?? "?")" + (words.dropFirst().first.map { $0 == host ? "" : " on \($0)" } ?? "")
+    }
+
     private static var host: String {
         var name = [CChar](repeating: 0, count: 256)
         unsafe gethostname(&name, 255)
