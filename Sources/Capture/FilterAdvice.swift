@@ -83,19 +83,20 @@ public enum FilterAdvice {
         if !all.contains(where: { $0.transport == .tcp && $0.port == uploadPort }) {
             all.append(Service(name: "the target's service", transport: .tcp, port: uploadPort))
         }
+        var probe = FilterProbe(program, hasEthernet: hasEthernet)
         return all.compactMap { service in
             var families: [String] = []
             var isHalf = true
             var tagged: Bool?
             for (family, pairs) in pairs {
                 let directions = [false, true].map { answer in
-                    fate(of: service, among: pairs, isAnswer: answer, tags: 0, program, hasEthernet)
+                    fate(of: service, among: pairs, isAnswer: answer, tags: 0, &probe)
                 }
                 guard directions.contains(.refused) else { continue }
                 families.append(family)
                 if !directions.contains(.recorded) { isHalf = false }
                 guard hasEthernet else { continue }
-                switch fate(of: service, among: pairs, isAnswer: directions[0] != .refused, tags: 1, program, hasEthernet) {
+                switch fate(of: service, among: pairs, isAnswer: directions[0] != .refused, tags: 1, &probe) {
                 case .recorded: tagged = true
                 case .refused: tagged = tagged ?? false
                 case .unknown: break
@@ -109,7 +110,7 @@ public enum FilterAdvice {
 
     /// Of the pairs whose other packets are recorded: whether this service's are, for any of them.
     private static func fate(
-        of service: Service, among pairs: [ProbePacket.Pair], isAnswer: Bool, tags: Int, _ program: FilterProgram, _ hasEthernet: Bool
+        of service: Service, among pairs: [ProbePacket.Pair], isAnswer: Bool, tags: Int, _ probe: inout FilterProbe
     ) -> Fate {
         var fate = Fate.unknown
         for pair in pairs {
@@ -117,11 +118,11 @@ public enum FilterAdvice {
                 transport: service.transport, pair: pair, clientPort: clientPort, serverPort: 0, isAnswer: isAnswer, tags: tags)
             let isOtherwiseRecorded = unrelatedPorts.contains { port in
                 packet.serverPort = port
-                return program.accepts(packet.bytes(hasEthernet: hasEthernet))
+                return probe.accepts(packet)
             }
             guard isOtherwiseRecorded else { continue }
             packet.serverPort = service.port
-            if program.accepts(packet.bytes(hasEthernet: hasEthernet)) { return .recorded }
+            if probe.accepts(packet) { return .recorded }
             fate = .refused
         }
         return fate

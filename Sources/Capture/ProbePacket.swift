@@ -49,17 +49,24 @@ struct ProbePacket {
     private static func word(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 0xff)] }
 }
 
-extension FilterProgram {
-    /// What libpcap's interpreter makes of a packet (pcap_offline_filter(3PCAP)).
-    func accepts(_ packet: [UInt8]) -> Bool {
-        var all = instructions.map { bpf_insn(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.k) }
-        let count = UInt32(all.count)
-        return unsafe all.withUnsafeMutableBufferPointer {
-            var program = unsafe bpf_program(bf_len: count, bf_insns: $0.baseAddress)
+/// Asks a filter's program about packets, by libpcap's interpreter (pcap_offline_filter(3PCAP)).
+struct FilterProbe {
+    let hasEthernet: Bool
+    private var instructions: [bpf_insn]
+
+    init(_ program: FilterProgram, hasEthernet: Bool) {
+        self.hasEthernet = hasEthernet
+        instructions = program.instructions.map { bpf_insn(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.k) }
+    }
+
+    mutating func accepts(_ packet: ProbePacket) -> Bool {
+        let bytes = packet.bytes(hasEthernet: hasEthernet)
+        return unsafe instructions.withUnsafeMutableBufferPointer {
+            var program = unsafe bpf_program(bf_len: UInt32($0.count), bf_insns: $0.baseAddress)
             var head = pcap_pkthdr()
-            head.caplen = UInt32(packet.count)
+            head.caplen = UInt32(bytes.count)
             head.len = head.caplen
-            return unsafe pcap_offline_filter(&program, &head, packet) != 0
+            return unsafe pcap_offline_filter(&program, &head, bytes) != 0
         }
     }
 }

@@ -102,6 +102,7 @@ private struct Trials {
             tell(
                 CheckResult(
                     .ok, "data directory", "\(path), \(holder.map { "used by a running sensor (\($0))" } ?? "used by no sensor now")"))
+            if let problem = DataDirectory.problem(state: "\(path)/state") { tell(CheckResult(.fail, "data directory", "\(problem)")) }
             let spool = try directory.status("spool") == nil ? path : "\(path)/spool"
             DiskTrial.run(in: spool, budget: settings.budget, fileBytes: settings.fileBytes).forEach(tell)
         } catch {
@@ -123,7 +124,9 @@ private struct Trials {
                 CheckResult(.fail, "key", "there is none yet: `sensor print-key` or the first `sensor run` makes \(path) and prints it"))
         }
         do throws(KeyProblem) {
-            let key = try KeyPair.inspect(path: path, rsaUsable: SSHLibrary.signsRSAWithSHA2)
+            let rsaUsable = SSHLibrary.signsRSAWithSHA2
+            let key = try KeyPair.inspect(path: path, rsaUsable: rsaUsable)
+            if let warning = KeyPair.warning(path: path, rsaUsable: rsaUsable) { return tell(CheckResult(.warn, "key", warning)) }
             tell(CheckResult(.ok, "key", "\(path)\(key.map { ", \($0.type) \($0.fingerprint)" } ?? "")"))
         } catch { tell(CheckResult(.fail, "key", "\(error)")) }
     }

@@ -306,7 +306,10 @@ struct SFTPDropBox: TrialDropBox, ~Copyable {
     }
 
     mutating func freeSpace() throws(ShipFault) -> Int64? {
-        try statvfs().map { Int64(clamping: $0.f_bavail.multipliedReportingOverflow(by: $0.f_frsize).partialValue) }
+        try statvfs().map { disk in
+            let bytes = disk.f_bavail.multipliedReportingOverflow(by: disk.f_frsize)
+            return bytes.overflow ? .max : Int64(clamping: bytes.partialValue)
+        }
     }
 
     mutating func remove(_ name: String) throws(ShipFault) -> Bool {

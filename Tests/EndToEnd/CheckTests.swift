@@ -79,6 +79,13 @@ extension EndToEnd {
             #expect(lines(run.output, "FAIL login: ").first?.contains("print-key --authorized-keys") == true)
             run = try check(lab, environment: ["SCP_HOST_KEY": "SHA256:" + String(repeating: "A", count: 43)])
             #expect(lines(run.output, "FAIL host key: ").count == 1 && run.status == .code(1))
+            let key = try text(of: lab.root + "/host_key.pub").split(separator: " ")[1]
+            let other = key.dropLast(6) + "AAAAAA"
+            try write("[\(Lab.boxAddress)]:\(Lab.port) ssh-ed25519 \(other)\n", to: lab.knownHosts)
+            run = try check(lab)
+            #expect(lines(run.output, "FAIL host key: ").first?.contains("has CHANGED") == true, "\(run.output)")
+            #expect(try text(of: lab.knownHosts).contains(other))
+            try runTool(["rm", lab.knownHosts])
             lab.stopServer()
             run = try check(lab)
             #expect(lines(run.output, "FAIL connection: ").count == 1 && run.status == .code(1))
@@ -98,6 +105,18 @@ extension EndToEnd {
             #expect(lines(run.output, "FAIL interface spare0: ").first?.contains("ip link set spare0 up") == true)
             run = try check(lab, environment: ["SCP_TARGET": "nobody@\(Lab.boxAddress):/no/such"])
             #expect(lines(run.output, "FAIL target write: ").count == 1 && run.status == .code(1))
+        }
+
+        @Test("a data directory of a newer sensor, and a key that others can read, are told")
+        func data() throws {
+            let lab = try server()
+            try runTool(["mkdir", lab.data + "/state"])
+            try write("99\n", to: lab.data + "/state/format")
+            try runTool(["chmod", "644", lab.data + "/id_ed25519"])
+            let run = try check(lab)
+            #expect(run.status == .code(1))
+            #expect(lines(run.output, "FAIL data directory: ").first?.contains("a newer sensor wrote it") == true, "\(run.output)")
+            #expect(lines(run.output, "WARN key: ").first?.contains("chmod 600") == true, "\(run.output)")
         }
 
         @Test("no key and no data directory yet: said, and none is made")
