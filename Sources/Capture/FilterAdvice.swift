@@ -79,11 +79,19 @@ public enum FilterAdvice {
     private static let unrelatedPorts: [UInt16] = [47_813, 8_731, 2_917]
 
     static func losses(of program: FilterProgram, uploadPort: UInt16, hasEthernet: Bool) -> [Loss] {
+        for isOutgoing in [false, true] {
+            let found = losses(of: FilterProbe(program, hasEthernet: hasEthernet, isOutgoing: isOutgoing), uploadPort: uploadPort)
+            if !found.isEmpty { return found }
+        }
+        return []
+    }
+
+    private static func losses(of probe: FilterProbe, uploadPort: UInt16) -> [Loss] {
+        var probe = probe
         var all = services
         if !all.contains(where: { $0.transport == .tcp && $0.port == uploadPort }) {
             all.append(Service(name: "the target's service", transport: .tcp, port: uploadPort))
         }
-        var probe = FilterProbe(program, hasEthernet: hasEthernet)
         return all.compactMap { service in
             var families: [String] = []
             var isHalf = true
@@ -95,7 +103,7 @@ public enum FilterAdvice {
                 guard directions.contains(.refused) else { continue }
                 families.append(family)
                 if !directions.contains(.recorded) { isHalf = false }
-                guard hasEthernet else { continue }
+                guard probe.hasEthernet else { continue }
                 switch fate(of: service, among: pairs, isAnswer: directions[0] != .refused, tags: 1, &probe) {
                 case .recorded: tagged = true
                 case .refused: tagged = tagged ?? false

@@ -54,9 +54,24 @@ struct FilterProbe {
     let hasEthernet: Bool
     private var instructions: [bpf_insn]
 
-    init(_ program: FilterProgram, hasEthernet: Bool) {
+    /// Loads from here on are the kernel's answers about a packet, and no bytes of it (SKF_AD_OFF, linux/filter.h).
+    private static let ancillary: UInt32 = 0xffff_f000
+    private static let packetType = ancillary + 4
+    /// PACKET_OUTGOING (packet(7)).
+    private static let outgoing: UInt32 = 4
+    private static let loads: [UInt16] = [0x20, 0x28, 0x30]
+    private static let loadConstant: UInt16 = 0x00
+
+    /// Outgoing: as `inbound` and `outbound` ask. All else that can be asked is 0.
+    init(_ program: FilterProgram, hasEthernet: Bool, isOutgoing: Bool = false) {
         self.hasEthernet = hasEthernet
-        instructions = program.instructions.map { bpf_insn(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.k) }
+        let answer: UInt32 = isOutgoing ? Self.outgoing : 0
+        instructions = program.instructions.map {
+            if Self.loads.contains($0.code), $0.k >= Self.ancillary {
+                return bpf_insn(code: Self.loadConstant, jt: 0, jf: 0, k: $0.k == Self.packetType ? answer : 0)
+            }
+            return bpf_insn(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.k)
+        }
     }
 
     mutating func accepts(_ packet: ProbePacket) -> Bool {

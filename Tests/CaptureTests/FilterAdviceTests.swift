@@ -17,6 +17,7 @@ struct FilterAdviceTests {
             ("not (port 22 or (vlan and port 22))", ["SSH"]), ("not (tcp and (src port 22 or dst port 22))", ["SSH"]),
             ("tcp[0:2] != 22 and tcp[2:2] != 22 or not tcp", ["SSH"]), ("net 10.0.0.0/8 and not port 22", ["SSH"]),
             ("not portrange 20-25", ["SSH", "FTP", "Telnet", "SMTP"]), ("ip and not port 80", ["HTTP"]), ("not port 2222", []),
+            ("inbound and not port 22", ["SSH"]), ("outbound and not port 80", ["HTTP"]),
         ] as [(String, [String])])
     func `a service that is thrown away is named`(text: String, services: [String]) throws {
         #expect(try Self.lost(text).map(\.service.name) == services)
@@ -27,6 +28,7 @@ struct FilterAdviceTests {
         "not (port 22 and (host 10.0.0.1 or host 10.0.0.2))", "not host 10.0.0.1", "port 80 or port 443", "ip6", "arp", "len > 100",
         "not (tcp port 22 and host 192.0.2.9) and not arp", "tcp[tcpflags] & tcp-syn != 0", "not port 40000", "not udp port 22",
         "host 192.0.2.9", "not net 10.0.0.0/8", "vlan and tcp", "portrange 0-1023", "not (src port 22 and src host 10.0.0.1)",
+        "inbound", "outbound and port 80",
     ])
     func `a filter that only looks so is left alone`(text: String) throws {
         #expect(try Self.lost(text).isEmpty, "\(text)")
