@@ -63,7 +63,7 @@ let package = Package(
         .testTarget(name: "SpoolTests", dependencies: ["Spool", "Linux"], swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture", "CPcap", "Events", "Spool", "Linux"], swiftSettings: settings),
         .testTarget(
-            name: "ShipperTests", dependencies: ["Shipper", "Spool", "Evidence", "Settings", "Linux"],
+            name: "ShipperTests", dependencies: ["Shipper", "Events", "Spool", "Evidence", "Settings", "Linux"],
             swiftSettings: settings),
         .executableTarget(name: "packet-generator", path: "Tests/PacketGenerator", swiftSettings: settings),
         .testTarget(

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "clinux.h"
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <link.h>
 #include <sys/mman.h>
@@ -371,6 +372,8 @@ long long sensor_peer_uid(int socket) {
 
 int sensor_socketpair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
 
+int sensor_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
 int sensor_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
 
 int sensor_interface(const char *name, uint32_t *flags, char *driver) {
@@ -391,6 +394,78 @@ int sensor_interface(const char *name, uint32_t *flags, char *driver) {
     close(query);
     errno = saved;
     return result;
+}
+
+void sensor_offloads(const char *name, int32_t *states) {
+    // LRO has no question of its own: it is one of the flags.
+    static const uint32_t questions[SENSOR_OFFLOADS] = {ETHTOOL_GGRO, ETHTOOL_GFLAGS,  ETHTOOL_GGSO,
+                                                        ETHTOOL_GTSO, ETHTOOL_GRXCSUM, ETHTOOL_GTXCSUM};
+    int query = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < SENSOR_OFFLOADS; i++) {
+        struct ethtool_value value = {.cmd = questions[i]};
+        struct ifreq request;
+        memset(&request, 0, sizeof request);
+        strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+        request.ifr_data = (char *)&value;
+        states[i] = -1;
+        if (query < 0 || ioctl(query, SIOCETHTOOL, &request) < 0) continue;
+        states[i] = questions[i] == ETHTOOL_GFLAGS ? (value.data & ETH_FLAG_LRO) != 0 : value.data != 0;
+    }
+    if (query >= 0) close(query);
+}
+
+int sensor_write_direct(int directory, const char *name) {
+    static const char block[4096] __attribute__((aligned(4096)));
+    int file = openat(directory, name, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_DIRECT);
+    if (file < 0) return -1;
+    int error = write(file, block, sizeof block) == sizeof block ? 0 : errno;
+    close(file);
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+int sensor_route_interface(const char *address, char *interface) {
+    struct {
+        struct nlmsghdr head;
+        struct rtmsg route;
+        struct rtattr attribute;
+        unsigned char bytes[16];
+    } request = {.head = {.nlmsg_type = RTM_GETROUTE, .nlmsg_flags = NLM_F_REQUEST}};
+    unsigned char size = 4;
+    request.route.rtm_family = AF_INET;
+    if (inet_pton(AF_INET, address, request.bytes) != 1) {
+        size = 16;
+        request.route.rtm_family = AF_INET6;
+        if (inet_pton(AF_INET6, address, request.bytes) != 1) {
+            errno = EINVAL;
+            return -1;
+        }
+    }
+    request.route.rtm_dst_len = (unsigned char)(size * 8);
+    request.attribute.rta_type = RTA_DST;
+    request.attribute.rta_len = (unsigned short)RTA_LENGTH(size);
+    request.head.nlmsg_len = (uint32_t)(NLMSG_LENGTH(sizeof request.route) + RTA_LENGTH(size));
+    int route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (route < 0) return -1;
+    union {
+        struct nlmsghdr head;
+        char bytes[8192];
+    } answer;
+    int error = EPROTO, index = 0;
+    ssize_t got = send(route, &request, request.head.nlmsg_len, 0) < 0 ? -1 : recv(route, &answer, sizeof answer, 0);
+    if (got < 0) {
+        error = errno;
+    } else if (NLMSG_OK(&answer.head, got) && answer.head.nlmsg_type == NLMSG_ERROR) {
+        error = -((struct nlmsgerr *)NLMSG_DATA(&answer.head))->error;
+    } else if (NLMSG_OK(&answer.head, got) && answer.head.nlmsg_type == RTM_NEWROUTE) {
+        int left = (int)RTM_PAYLOAD(&answer.head);
+        for (struct rtattr *one = RTM_RTA(NLMSG_DATA(&answer.head)); RTA_OK(one, left); one = RTA_NEXT(one, left))
+            if (one->rta_type == RTA_OIF) memcpy(&index, RTA_DATA(one), sizeof index);
+        error = index == 0 ? ENETUNREACH : if_indextoname((unsigned)index, interface) ? 0 : errno;
+    }
+    close(route);
+    errno = error;
+    return error == 0 ? 0 : -1;
 }
 
 int sensor_is_mount_root(int directory) {

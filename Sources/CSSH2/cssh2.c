@@ -43,6 +43,7 @@ LATE(int, libssh2_sftp_stat_ex,
      (sftp, path, size, type, attributes))
 LATE(int, libssh2_sftp_statvfs, (LIBSSH2_SFTP * sftp, const char *path, size_t size, LIBSSH2_SFTP_STATVFS *found_room),
      (sftp, path, size, found_room))
+LATE(int, libssh2_sftp_unlink_ex, (LIBSSH2_SFTP * sftp, const char *name, unsigned int size), (sftp, name, size))
 LATE(int, libssh2_sftp_rename_ex,
      (LIBSSH2_SFTP * sftp, const char *from, unsigned int from_size, const char *to, unsigned int to_size, long flags),
      (sftp, from, from_size, to, to_size, flags))

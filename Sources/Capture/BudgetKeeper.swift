@@ -17,6 +17,15 @@ public struct BudgetSettings: Sendable {
         self.bytes = bytes
         self.free = free
     }
+
+    /// Bytes to leave free on a disk of this size.
+    func wantedFree(of total: Int64) -> Int64 {
+        switch free {
+        case .automatic: return min(total / 10, 10 << 30)
+        case .bytes(let bytes): return bytes
+        case .percent(let percent): return total / 100 * Int64(percent)
+        }
+    }
 }
 
 /// Drops the oldest finished files until the budget holds. A file that a crash left half dropped is told again:
@@ -38,12 +47,7 @@ struct BudgetKeeper {
 
     mutating func enforce(_ settings: BudgetSettings, in spool: borrowing Directory) -> [Drop] {
         guard let disk = DiskSpace(of: spool.number) else { return [] }
-        let wanted: Int64
-        switch settings.free {
-        case .automatic: wanted = min(disk.total / 10, 10 << 30)
-        case .bytes(let bytes): wanted = bytes
-        case .percent(let percent): wanted = disk.total / 100 * Int64(percent)
-        }
+        let wanted = settings.wantedFree(of: disk.total)
         let isUnlimited = settings.files == 0 && settings.bytes == nil && disk.free >= wanted
         if isUnlimited, !mayHoldHalfDropped { return [] }
         guard let names = try? spool.names() else { return [] }

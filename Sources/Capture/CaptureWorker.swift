@@ -40,13 +40,15 @@ public struct CaptureWorker {
         var recording = Recording(filter: filter, sources: options.excludedSources)
         if let doubt = try recording.begin(state, on: handle) { log.say(doubt) }
         let snaplen = handle.snaplen
+        let offloads = Offloads.of(options.interface)
         announce(handle)
+        for advice in advice(state, handle, offloads) { log.say(advice) }
 
         let finisher = try Finisher(
             spool: Directory(options.spool), ledger: ledger,
             facts: .init(
                 sensor: options.sensor, interface: options.interface, series: options.series, linktype: handle.linktype,
-                snaplen: snaplen, filter: options.filter, budget: options.budget, offloads: nil), log: log)
+                snaplen: snaplen, filter: options.filter, budget: options.budget, offloads: offloads.names), log: log)
         finisher.start()
         finisher.post(.opened(nextSequence: past.next))
         let now = WallTime.now().iso
@@ -139,6 +141,23 @@ public struct CaptureWorker {
                     "interface": .text(options.interface), "linktype": .number(Int64(handle.linktype)),
                     "snaplen": .number(Int64(handle.snaplen)), "ring": .number(options.ring),
                 ]))
+    }
+    /// What is recorded, but not as one may think.
+    private func advice(_ state: borrowing Directory, _ handle: borrowing PcapHandle, _ offloads: Offloads) -> [Event] {
+        let target = JSONFile.read(TargetAddresses.self, TargetAddresses.file, in: state)
+        var out: [Event] = []
+        if let line = offloads.advice(options.interface) {
+            out.append(Event(.info, "offloads", line, ["offloads": .text(offloads.names.joined(separator: ","))]))
+        }
+        if let text = options.filter,
+            let line = FilterAdvice.warning(for: text, uploadPort: target?.port ?? 22, linktype: handle.linktype)
+        {
+            out.append(Event(.warn, "service_thrown_away", line))
+        }
+        if options.isSupervised, let target, let line = TunnelAdvice.warning(addresses: target.addresses, recorded: [options.interface]) {
+            out.append(Event(.warn, "upload_recorded", line))
+        }
+        return out
     }
     private func lost(_ reason: String) -> Event {
         Event(.warn, "interface_lost", "interface \(options.interface) is gone: \(reason)", ["reason": .text(reason)])

@@ -64,7 +64,11 @@ public enum InterfaceChoice {
         return best?.name
     }
 
-    private static func text(_ path: String) -> String {
+    /// All that there are.
+    static func names() -> [String] { links().map(\.name) }
+
+    /// Of a file of the kernel's; empty where it cannot be read.
+    static func text(_ path: String) -> String {
         var out: [UInt8] = []
         guard let file = try? Descriptor.open(path, flags: O_RDONLY) else { return "" }
         while let part = try? file.read(1 << 16), !part.isEmpty { out += part }

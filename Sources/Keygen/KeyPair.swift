@@ -68,6 +68,11 @@ public struct KeyPair: Sendable {
         try KeyInspection(path: path, rsaUsable: rsaUsable).publicKey
     }
 
+    /// One line about an operator's or the sensor's key that works but should not stay as it is: others can read it. nil for any other.
+    public static func warning(path: String, rsaUsable: Bool) -> String? {
+        (try? KeyInspection(path: path, rsaUsable: rsaUsable))?.warning
+    }
+
     /// Returns false where another process was first: its key counts.
     private static func make(in directory: borrowing Directory, comment: String) throws(SystemError) -> Bool {
         let secret = Curve25519.Signing.PrivateKey()

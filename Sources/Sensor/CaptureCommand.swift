@@ -55,7 +55,7 @@ struct CaptureCommand: ParsableCommand {
         options.bytes = settings.fileBytes
         options.filter = settings.filter
         options.excludedSources = settings.excludeShipping ? settings.sourcePorts : nil
-        options.budget = BudgetSettings(files: settings.fileRotate, bytes: settings.spoolBytes, free: settings.budgetFree)
+        options.budget = settings.budget
         options.count = count
         options.isSupervised = supervised
         options.showsProgress = !supervised && isatty(2) == 1
@@ -113,7 +113,8 @@ struct Place {
 
 extension Settings {
     var logFace: LogFace { log == .json ? .json : .text }
-    var budgetFree: BudgetSettings.Free {
+    var budget: BudgetSettings { BudgetSettings(files: fileRotate, bytes: spoolBytes, free: budgetFree) }
+    private var budgetFree: BudgetSettings.Free {
         switch spoolFree {
         case .automatic: return .automatic
         case .bytes(let bytes): return .bytes(bytes)

@@ -106,3 +106,14 @@ struct ShutdownCommand: ControlAction {
     static let configuration = CommandConfiguration(commandName: "shutdown", abstract: "Stops all programs and the supervisor.")
     @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
+
+/// Finishes the open capture files; the shipper hears of them by itself.
+struct CutCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cut", abstract: "Finishes the open capture files now, so that they are shipped.")
+
+    func run() throws {
+        throw ExitCode(
+            ControlProgram.signal("USR1", group: Programs.group, prefix: Programs.capture, socket: ControlPlace.find()))
+    }
+}

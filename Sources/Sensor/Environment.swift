@@ -24,6 +24,15 @@ enum Environment {
         warn: Bool, keyFlag: Bool = false,
         override: (inout Settings) throws(SettingProblem) -> Void = { (_: inout Settings) throws(SettingProblem) in }
     ) throws -> Settings {
+        let loaded = load(keyFlag: keyFlag, override: override)
+        for problem in loaded.problems { complain(problem.description) }
+        if !loaded.problems.isEmpty { throw ExitCode(ExitStatus.wrongSetting) }
+        if warn { for warning in loaded.warnings { complain("warning: \(warning)") } }
+        return loaded.settings
+    }
+
+    /// All settings and all that is wrong with them.
+    static func load(keyFlag: Bool = false, override: (inout Settings) throws(SettingProblem) -> Void) -> LoadedSettings {
         var loaded = Settings.load(all())
         do { try override(&loaded.settings) } catch { loaded.problems.append(error) }
         if let filter = loaded.settings.filter, let words = PcapFilter.problem(in: filter), !PcapFilter.mayPass(words) {
@@ -41,10 +50,7 @@ enum Environment {
             loaded.problems.append(
                 SettingProblem("SCP_TARGET", path, "a directory outside the spool \(spool): files would be delivered onto themselves"))
         }
-        for problem in loaded.problems { complain(problem.description) }
-        if !loaded.problems.isEmpty { throw ExitCode(ExitStatus.wrongSetting) }
-        if warn { for warning in loaded.warnings { complain("warning: \(warning)") } }
-        return loaded.settings
+        return loaded
     }
 
     /// The spool's path when `path` is it, or lies inside it: by names, links and mounts.

@@ -8,7 +8,9 @@ import Supervisor
 enum Programs {
     /// The workers have so long to finish before SIGKILL.
     private static let stopwaitsecs = 6.0
-    private static let group = "pcap"
+    static let group = "pcap"
+    /// What the names of the capture programs begin with.
+    static let capture = "pcap_capture_"
     private static let leastRing: Int64 = 2 << 20
 
     static func all(interfaces: [String], settings: Settings, lock: Int32) -> [GroupSpec] {
@@ -16,7 +18,7 @@ enum Programs {
         let ring = settings.interfaces == ["any"] ? max(leastRing, settings.ringBytes / Int64(interfaces.count)) : settings.ringBytes
         let captures = interfaces.map { interface in
             var spec = worker(
-                "pcap_capture_\(SpoolName.escape(interface))",
+                capture + SpoolName.escape(interface),
                 ["capture", "--supervised", "--interface=\(interface)", "--ring=\(ring)"], lock)
             spec.essential = true
             return spec

@@ -10,8 +10,9 @@ struct Sensor: ParsableCommand {
         abstract: "Full packet capture: records interfaces into pcap files and delivers each once, over SSH.",
         version: "0.1.0",
         subcommands: [
-            Run.self, PrintKey.self, StatusCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, SignalCommand.self,
-            TailCommand.self, PidCommand.self, ShutdownCommand.self, Supervise.self, CaptureCommand.self, ShipCommand.self,
+            Run.self, PrintKey.self, Check.self, StatusCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self,
+            SignalCommand.self,
+            TailCommand.self, PidCommand.self, ShutdownCommand.self, CutCommand.self, Supervise.self, CaptureCommand.self, ShipCommand.self,
             ControlConnectionCommand.self,
         ])
 

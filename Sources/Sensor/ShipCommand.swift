@@ -35,15 +35,8 @@ struct ShipCommand: ParsableCommand {
             throw ExitCode(ExitStatus.failed)
         }
         let place = try Place(settings, directory: spool)
-        let data = settings.dataDirectory
-        var options = ShipOptions(
-            spool: place.spool, state: place.state, target: target,
-            keyFile: settings.arguments.identityFile.map(Environment.expand) ?? "\(data)/id_ed25519",
-            knownHostsFile: knownHosts ?? settings.knownHostsFile)
-        options.arguments = settings.arguments
-        options.pinnedHostKeys = settings.pinnedHostKeys
-        options.sourcePorts = settings.sourcePorts
-        options.rate = settings.rate
+        var options = settings.shipOptions(to: target, spool: place.spool, state: place.state)
+        if let knownHosts { options.knownHostsFile = knownHosts }
         options.interval = Double(settings.interval)
         options.once = once
         options.isSupervised = supervised
@@ -65,6 +58,18 @@ struct ShipCommand: ParsableCommand {
 }
 
 extension Settings {
+    /// Where and how to deliver.
+    func shipOptions(to target: Target, spool: String, state: String) -> ShipOptions {
+        var options = ShipOptions(
+            spool: spool, state: state, target: target,
+            keyFile: arguments.identityFile.map(Environment.expand) ?? "\(dataDirectory)/id_ed25519", knownHostsFile: knownHostsFile)
+        options.arguments = arguments
+        options.pinnedHostKeys = pinnedHostKeys
+        options.sourcePorts = sourcePorts
+        options.rate = rate
+        return options
+    }
+
     /// /dev/null would forget the key between two connections and so accept a changed one.
     var knownHostsFile: String {
         guard let file = arguments.knownHostsFile, file != "/dev/null" else { return "\(dataDirectory)/known_hosts" }

@@ -3,7 +3,7 @@ import Glibc
 import Linux
 
 /// A local directory as target: a mounted disk, or one that says so by holding `.sensor-target`.
-struct DirectoryDropBox: DropBox, ~Copyable {
+struct DirectoryDropBox: TrialDropBox, ~Copyable {
     static let marker = ".sensor-target"
 
     private let directory: Directory
@@ -16,7 +16,7 @@ struct DirectoryDropBox: DropBox, ~Copyable {
         guard isMeant else {
             throw ShipFault(
                 .operators,
-                "target \(path) is neither a mount point nor holds a file \(Self.marker): is the disk mounted? (touch \(path)/\(Self.marker) if it is right)"
+                "target \(path) is neither a mount point nor holds a file \(Self.marker): is the disk mounted? (if it is right: touch \(path)/\(Self.marker), or sensor check --make-target)"
             )
         }
         self.directory = directory
@@ -118,4 +118,8 @@ struct DirectoryDropBox: DropBox, ~Copyable {
             }
         } catch { return nil }
     }
+
+    mutating func freeSpace() throws(ShipFault) -> Int64? { DiskSpace(of: directory.number)?.free }
+
+    mutating func remove(_ name: String) throws(ShipFault) -> Bool { (try? directory.remove(name)) != nil }
 }

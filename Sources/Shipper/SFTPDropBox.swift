@@ -24,7 +24,7 @@ public enum SSHLibrary {
 /// A directory on an SFTP server. Owns the socket, the session, its SFTP channel and the one open file;
 /// every call is non-blocking, and what makes no progress is given up.
 @safe
-struct SFTPDropBox: DropBox, ~Copyable {
+struct SFTPDropBox: TrialDropBox, ~Copyable {
     /// Seconds without any progress after which a connection is given up.
     private static let patience = 30.0
     /// fsync of a slow disk may take long.
@@ -292,13 +292,30 @@ struct SFTPDropBox: DropBox, ~Copyable {
     private mutating func diskFault(_ what: String, _ status: UInt) throws(ShipFault) -> ShipFault {
         _ = try close()
         guard status == LIBSSH2_FX_FAILURE else { return refusal(what, status) }
-        var disk = LIBSSH2_SFTP_STATVFS()
-        let path = directory.isEmpty ? "." : directory
-        let result = try complete("statvfs") { unsafe Int(libssh2_sftp_statvfs(sftp, path, path.utf8.count, &disk)) }
-        if result == 0, disk.f_bavail * disk.f_frsize < 1 << 20 || disk.f_favail == 0 {
+        if let disk = try statvfs(), disk.f_bavail * disk.f_frsize < 1 << 20 || disk.f_favail == 0 {
             return ShipFault(.operators, "disk of \(place) is full")
         }
         return refusal(what, status)
+    }
+
+    private mutating func statvfs() throws(ShipFault) -> LIBSSH2_SFTP_STATVFS? {
+        var disk = LIBSSH2_SFTP_STATVFS()
+        let path = directory.isEmpty ? "." : directory
+        let result = try complete("statvfs") { unsafe Int(libssh2_sftp_statvfs(sftp, path, path.utf8.count, &disk)) }
+        return try answer("statvfs", result) == 0 ? disk : nil
+    }
+
+    mutating func freeSpace() throws(ShipFault) -> Int64? {
+        try statvfs().map { disk in
+            let bytes = disk.f_bavail.multipliedReportingOverflow(by: disk.f_frsize)
+            return bytes.overflow ? .max : Int64(clamping: bytes.partialValue)
+        }
+    }
+
+    mutating func remove(_ name: String) throws(ShipFault) -> Bool {
+        let path = path(name)
+        let result = try complete("remove") { unsafe Int(libssh2_sftp_unlink_ex(sftp, path, UInt32(path.utf8.count))) }
+        return try answer("remove", result) == 0
     }
 
     mutating func sync() throws(ShipFault) -> Bool {

@@ -99,19 +99,13 @@ public struct ShipWorker: ~Copyable {
     private static func rate(_ options: ShipOptions) -> Int64? {
         [options.rate, options.arguments.limitKbit.map { Int64($0) * 125 }].compactMap { $0 }.min()
     }
-    private static func label(_ options: ShipOptions) -> String {
+    static func label(_ options: ShipOptions) -> String {
         switch options.target {
         case .directory(let path): return path
         case .ssh(let ssh):
             let host = ssh.host.contains(":") ? "[\(ssh.host)]" : ssh.host
-            return "\(user(options, ssh))@\(host):\(ssh.directory)"
+            return "\(SSHApproach.user(options, ssh))@\(host):\(ssh.directory)"
         }
-    }
-    /// As ssh: the target's, the option's, one's own.
-    private static func user(_ options: ShipOptions, _ target: SSHTarget) -> String {
-        if let user = target.user ?? options.arguments.user { return user }
-        guard let entry = unsafe getpwuid(geteuid()), let name = unsafe entry.pointee.pw_name else { return "root" }
-        return unsafe String(cString: name)
     }
     private var label: String { Self.label(options) }
 
@@ -312,28 +306,17 @@ public struct ShipWorker: ~Copyable {
         let port = options.arguments.port ?? 22
         let addresses = try Resolver.resolve(ssh.host, port: port, family: options.arguments.addressFamily, stop: stop)
         try announce(addresses, port)
+        let approach = try SSHApproach(options, ssh)
         let connection = try Connector.connect(
-            addresses, host: ssh.host, port: port, from: options.sourcePorts,
-            timeout: Double(options.arguments.connectTimeout.flatMap { $0 > 0 ? $0 : nil } ?? 10), stop: stop)
+            addresses, host: ssh.host, port: port, from: options.sourcePorts, timeout: approach.timeout, stop: stop)
         let address = connection.address
         let file = options.knownHostsFile
-        let known = try KnownHosts(text: KnownHostsFile.text(file))
-        let policy = HostKeyPolicy(
-            pinned: options.pinnedHostKeys, strict: options.arguments.strictHostKeyChecking, host: ssh.host, port: port)
-        let types =
-            options.pinnedHostKeys.compactMap { if case .key(let type, _) = $0 { return type } else { return nil } }
-            + known.knownTypes(host: ssh.host, port: port)
-        let user = Self.user(options, ssh)
-        let login = SSHOptions(
-            user: user, keyFile: options.keyFile,
-            hostKeyPreference: HostKeyPolicy.preference(known: types, wanted: options.arguments.hostKeyAlgorithms),
-            ciphers: options.arguments.ciphers, compression: options.arguments.compression,
-            isOwnKey: options.arguments.identityFile == nil)
+        let (known, policy) = (approach.known, approach.policy)
         var seen: SSHPublicKey?
         let log = self.log
         let state = options.state
         let box = try SFTPDropBox.open(
-            connection.takeSocket(), login, directory: ssh.directory, place: "\(ssh.host) port \(port)", stop: stop
+            connection.takeSocket(), approach.login, directory: ssh.directory, place: "\(ssh.host) port \(port)", stop: stop
         ) {
             key throws(ShipFault) in
             seen = key
@@ -355,7 +338,7 @@ public struct ShipWorker: ~Copyable {
             log.say(
                 Event(
                     .info, "connected",
-                    "connected to \(user)@\(ssh.host) (\(address.text) port \(port)), host key \(seen?.fingerprint ?? "?")",
+                    "connected to \(approach.login.user)@\(ssh.host) (\(address.text) port \(port)), host key \(seen?.fingerprint ?? "?")",
                     ["target": .text(label), "address": .text(address.text), "fingerprint": .text(seen?.fingerprint ?? "")]))
         }
         isAway = false

@@ -59,19 +59,30 @@ public struct DataDirectory: ~Copyable {
     public static func prepare(state path: String) throws(DataDirectoryProblem) {
         do {
             let state = try Directory(path, create: true)
-            if let bytes = try state.read("format") {
-                let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
-                guard let version = Int(text), version <= format else {
-                    throw DataDirectoryProblem(
-                        "\(path)/format is '\(text)', this sensor knows up to \(format): a newer sensor wrote it; run that one, or give another data directory"
-                    )
-                }
-            } else {
-                try state.replace("format", with: Array("\(format)\n".utf8))
-            }
+            if try !isKnown(state) { try state.replace("format", with: Array("\(format)\n".utf8)) }
         } catch let error as DataDirectoryProblem { throw error } catch let error as SystemError { throw problem(error, path) } catch {
             throw DataDirectoryProblem("\(path): \(error)")
         }
+    }
+
+    /// What `prepare` would say of a state directory that is there; nothing is made.
+    public static func problem(state path: String) -> DataDirectoryProblem? {
+        do {
+            _ = try isKnown(try Directory(path))
+            return nil
+        } catch { return error as? DataDirectoryProblem }
+    }
+
+    /// False where no format stands there yet.
+    private static func isKnown(_ state: borrowing Directory) throws -> Bool {
+        guard let bytes = try state.read("format") else { return false }
+        let text = String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace }
+        guard let version = Int(text), version <= format else {
+            throw DataDirectoryProblem(
+                "\(state.path)/format is '\(text)', this sensor knows up to \(format): a newer sensor wrote it; run that one, or give another data directory"
+            )
+        }
+        return true
     }
 
     /// The setting's name, or one made once and kept in `name`.
@@ -156,6 +167,15 @@ public struct DataDirectory: ~Copyable {
         } catch let error as DataDirectoryProblem { throw error } catch let error as SystemError { throw Self.problem(error, path) } catch {
             throw DataDirectoryProblem("\(path)/lock: \(error)")
         }
+    }
+
+    /// Who holds the lock, in words; nil where nobody does. Taken shared for a moment, since flock(2) has no question.
+    public static func lockHolder(in directory: borrowing Directory) throws(SystemError) -> String? {
+        guard try directory.status("lock") != nil else { return nil }
+        let file = try directory.open("lock", flags: O_RDONLY)
+        if flock(file.number, LOCK_SH | LOCK_NB) == 0 { return nil }
+        let words = String(decoding: (try directory.read("lock")) ?? [], as: UTF8.self).split { $0 == " " || $0 == "\n" }
+        return "pid \(words.first ?? "?")" + (words.dropFirst().first.map { $0 == host ? "" : " on \($0)" } ?? "")
     }
 
     private static var host: String {

@@ -44,11 +44,21 @@ public struct ControlProgram {
 
     /// One action against a socket that is known.
     public static func act(_ action: String, socket path: String) -> Int32 {
-        let url = "unix://\(path)"
-        var commands = ControlClientCommands(
-            serverURL: url, interactive: false, doors: ControlDoor(serverURL: url, credentials: nil).doors())
+        var commands = commands(socket: path)
         _ = commands.run(action)
         return commands.exitStatus
+    }
+
+    /// A signal to the programs of `group` whose names begin with `prefix`. Returns the exit status of `signal`.
+    public static func signal(_ name: String, group: String, prefix: String, socket path: String) -> Int32 {
+        var commands = commands(socket: path)
+        commands.signalAll(name, group: group, prefix: prefix)
+        return commands.exitStatus
+    }
+
+    private static func commands(socket path: String) -> ControlClientCommands {
+        let url = "unix://\(path)"
+        return ControlClientCommands(serverURL: url, interactive: false, doors: ControlDoor(serverURL: url, credentials: nil).doors())
     }
 
     private func shell(_ prompt: String, _ commands: ControlClientCommands) -> Int32 {

@@ -43,6 +43,28 @@ extension EndToEnd {
             #expect(access(lab.root + "/c.sock", F_OK) != 0)
         }
 
+        @Test("cut finishes the open file, which is delivered at once; without a sensor it says so with signal's exit status")
+        func cut() throws {
+            let lab = try Lab()
+            try lab.authorize()
+            try lab.startServer()
+            #expect(try control(lab, "cut").status == .code(7))
+            let sensor = try lab.startSensor(["PCAP_FILE_SIZE": "86400"])
+            try waitUntil(5, "RUNNING") { try control(lab, "status").output.contains("pcap_capture_\(lab.interface)   ") }
+            try lab.sendPackets(100, perSecond: 1000)
+            usleep(300_000)  // the kernel hands over a block that is not full after a tenth of a second
+            let cut = try control(lab, "cut")
+            #expect(cut.output == "pcap:pcap_capture_\(lab.interface): signalled\n")
+            #expect(cut.status == .code(0))
+            try lab.waitForLast(99, sensor)
+            #expect(try control(lab, "stop", "pcap:pcap_capture_\(lab.interface)").status == .code(0))
+            let stopped = try control(lab, "cut")
+            #expect(stopped.output == "pcap:pcap_capture_\(lab.interface): ERROR (not running)\n")
+            #expect(stopped.status == .code(7))
+            #expect(try control(lab, "cut", "now").status == .code(64))
+            #expect(sensor.end(SIGTERM).status == .code(0))
+        }
+
         @Test("the socket is the sensor's user's alone, in the data directory where the standard place cannot be")
         func place() throws {
             let lab = try Lab()

@@ -84,6 +84,31 @@ struct ClientFailureTests {
         #expect(client.exitStatus == 1)
     }
 
+    @Test func `a signal by prefix reaches the programs of the group that bear it, and no others`() {
+        let process = { (group: String, name: String) in ControlValue.structure([("group", .string(group)), ("name", .string(name))]) }
+        let world = ScriptedWorld { (method, parameters) throws(CallFailure) in
+            switch method {
+            case "supervisor.getVersion": return .string("3.0")
+            case "supervisor.getAllProcessInfo":
+                return .array([
+                    process("pcap", "pcap_capture_eth0"), process("pcap", "pcap_ship"), process("other", "pcap_capture_x"),
+                    process("pcap", "pcap_capture_eth1"),
+                ])
+            default:
+                if parameters.first?.text == "pcap:pcap_capture_eth1" { throw .fault(.notRunning) }
+                return .bool(true)
+            }
+        }
+        var client = ControlClientCommands(serverURL: Self.url, interactive: false, doors: world.doors())
+        client.signalAll("USR1", group: "pcap", prefix: "pcap_capture_")
+        #expect(world.lines == ["pcap:pcap_capture_eth0: signalled", "pcap:pcap_capture_eth1: ERROR (not running)"])
+        #expect(client.exitStatus == 7)
+        client = ControlClientCommands(serverURL: Self.url, interactive: false, doors: world.doors())
+        client.signalAll("USR1", group: "pcap", prefix: "nothing_")
+        #expect(world.lines.last == "pcap:nothing_*: ERROR (no such process)")
+        #expect(client.exitStatus == 1)
+    }
+
     @Test func `states past 24 hours and long names keep the columns`() {
         let process = { (group: String, name: String, state: Int, word: String, text: String) in
             ControlValue.structure([

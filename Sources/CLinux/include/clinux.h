@@ -98,8 +98,20 @@ int sensor_wait_core(int status);
 /// An interface's flags (SIOCGIFFLAGS, netdevice(7)) and its driver's name (ETHTOOL_GDRVINFO; empty where there is
 /// none; `driver` holds 32 bytes). 0, or -1 with errno.
 int sensor_interface(const char *_Nonnull name, uint32_t *_Nonnull flags, char *_Nonnull driver);
+/// What SIOCETHTOOL says of six features, in this order: GRO, LRO, GSO, TSO, receive and transmit checksums. 1 on, 0 off, -1 where
+/// the driver or the kernel does not say.
+enum { SENSOR_OFFLOADS = 6 };
+void sensor_offloads(const char *_Nonnull name, int32_t *_Nonnull states);
+/// Writes one block of 4096 bytes to the file past the page cache (O_DIRECT, open(2)). 0, or -1 with errno: EINVAL where the file
+/// system takes none.
+int sensor_write_direct(int directory, const char *_Nonnull name);
+/// The interface by which packets to a numeric address leave, policy rules included (RTM_GETROUTE, rtnetlink(7)). `interface` holds 16
+/// bytes. 0, or -1 with errno: EINVAL where it is no address, ENETUNREACH and the like where there is no way.
+int sensor_route_interface(const char *_Nonnull address, char *_Nonnull interface);
 /// 1 if the open directory is the root of a mount (statx(2), STATX_ATTR_MOUNT_ROOT), bind mounts too; else 0.
 int sensor_is_mount_root(int directory);
+/// An empty file in memory, close-on-exec (memfd_create(2)); -1 with errno.
+int sensor_memory_file(const char *_Nonnull name);
 /// pipe2(2) with O_CLOEXEC.
 int sensor_pipe(int *_Nonnull ends);
 /// bind(2) to a name in the file system; 0, or -1 with errno.

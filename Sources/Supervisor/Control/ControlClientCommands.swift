@@ -71,6 +71,14 @@ public struct ControlClientCommands {
         }
     }
 
+    /// Sends a signal to the programs of a group whose names begin with `prefix`; said as `signal` says it.
+    public mutating func signalAll(_ name: String, group: String, prefix: String) {
+        do throws(Failure) { try signal(name, group: group, prefix: prefix) } catch {
+            exitStatus = Exit.generic
+            doors.output(error.line(serverURL))
+        }
+    }
+
     private mutating func run(_ action: String, _ argument: String, _ line: String) throws(Failure) -> Bool {
         switch action {
         case "add": try add(argument)

@@ -82,10 +82,29 @@ extension ControlClientCommands {
         guard try isUp() else { return }
         let words = Self.words(argument)
         guard words.count >= 2 else { return refuse("Error: signal requires a signal name and a process name", "signal") }
-        let verb = Verb(
+        try carryOut(Self.signal(words[0]), Array(words.dropFirst()))
+    }
+
+    /// Signals the programs of `group` whose names begin with `prefix`: the lines and the exit status of `signal`.
+    mutating func signal(_ name: String, group: String, prefix: String) throws(Failure) {
+        guard try isUp() else { return }
+        var found: [String] = []
+        for value in try list("getAllProcessInfo") {
+            guard let of = value["group"]?.text, let process = value["name"]?.text else { throw Self.nonsense("getAllProcessInfo") }
+            if of == group, process.hasPrefix(prefix) { found.append(NameSpec.text(group: of, process: process)) }
+        }
+        guard !found.isEmpty else {
+            doors.output("\(group):\(prefix)*: ERROR (no such process)")
+            exitStatus = Exit.generic
+            return
+        }
+        try carryOut(Self.signal(name), found)
+    }
+
+    private static func signal(_ name: String) -> Verb {
+        Verb(
             action: "signal", done: "signalled", processMethod: "signalProcess", groupMethod: "signalProcessGroup",
-            allMethod: "signalAllProcesses", parameters: [.string(words[0])], words: Self.signalWords)
-        try carryOut(verb, Array(words.dropFirst()))
+            allMethod: "signalAllProcesses", parameters: [.string(name)], words: signalWords)
     }
 
     private mutating func carryOut(_ verb: Verb, _ names: [String]) throws(Failure) {
