@@ -150,9 +150,14 @@ static int allow(int ruleset, const int *directories, int count, uint64_t access
     return 0;
 }
 
-int sensor_confine_files(const int *writable, int writable_count, const int *readable, int readable_count) {
+int sensor_landlock_version(void) {
     int version = (int)syscall(SYS_landlock_create, NULL, 0, 1 /* LANDLOCK_CREATE_RULESET_VERSION */);
-    if (version < 0) return errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1;
+    return version < 0 ? 0 : version;
+}
+
+int sensor_confine_files(const int *writable, int writable_count, const int *readable, int readable_count) {
+    int version = sensor_landlock_version();
+    if (version == 0) return 0;
     // Which rights each version knows: 1 has 13 of files, 2 referring, 3 truncating, 5 ioctl on devices; 4 has TCP's two, 6 abstract
     // sockets and signals.
     uint64_t files = (1ULL << 13) - 1;
@@ -259,6 +264,17 @@ int sensor_raise_net_raw(void) {
     data[0].effective |= raw;
     return syscall(SYS_capset, &header, data) == 0;
 }
+
+void sensor_capabilities(uint32_t *sets) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct data[2] = {{0}};
+    syscall(SYS_capget, &header, data);
+    sets[0] = data[0].effective;
+    sets[1] = data[0].permitted;
+    sets[2] = data[0].inheritable;
+}
+
+int sensor_has_no_new_privileges(void) { return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1; }
 
 int sensor_wait_exited(int status) { return WIFEXITED(status); }
 int sensor_wait_code(int status) { return WEXITSTATUS(status); }

@@ -60,6 +60,12 @@ int sensor_keep_override_only(void);
 /// it). Descriptors of directories; -1 is passed over. To be called after no_new_privs is set. Returns the version of
 /// Landlock, 0 where the kernel has none, -1 with errno.
 int sensor_confine_files(const int *_Nonnull writable, int writable_count, const int *_Nonnull readable, int readable_count);
+/// The kernel's version of Landlock, 0 where it has none.
+int sensor_landlock_version(void);
+/// This thread's capabilities: effective, permitted, inheritable, the first 32 of each.
+void sensor_capabilities(uint32_t *_Nonnull sets);
+/// Whether this thread has given up getting rights by exec (prctl(2), PR_GET_NO_NEW_PRIVS).
+int sensor_has_no_new_privileges(void);
 /// Writing past the page cache on (1) or off (0) for an open file (fcntl(2), O_DIRECT). 0, or -1 with errno.
 int sensor_set_direct(int file, int on);
 /// Takes room on the disk for `length` bytes from `offset` without changing the file's size (fallocate(2),
