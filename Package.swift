@@ -61,7 +61,8 @@ let package = Package(
         .testTarget(
             name: "SupervisorTests", dependencies: ["Supervisor", "Events", "Linux"], exclude: ["Corpus", "Fuzz"], swiftSettings: settings),
         .testTarget(name: "SpoolTests", dependencies: ["Spool", "Linux"], swiftSettings: settings),
-        .testTarget(name: "CaptureTests", dependencies: ["Capture", "CPcap", "CLinux", "Events", "Spool", "Linux"], swiftSettings: settings),
+        .testTarget(
+            name: "CaptureTests", dependencies: ["Capture", "CPcap", "CLinux", "Events", "Spool", "Linux"], swiftSettings: settings),
         .testTarget(
             name: "ShipperTests", dependencies: ["Shipper", "Events", "Spool", "Evidence", "Settings", "Linux"],
             swiftSettings: settings),
