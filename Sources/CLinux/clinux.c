@@ -11,6 +11,8 @@
 #include <linux/close_range.h>
 #include <linux/ethtool.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -270,6 +272,17 @@ int sensor_interface(const char *name, uint32_t *flags, char *driver) {
     close(query);
     errno = saved;
     return result;
+}
+
+int sensor_link_changes(void) {
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+    int changes = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    if (changes < 0) return -1;
+    if (bind(changes, (struct sockaddr *)&address, sizeof address) == 0) return changes;
+    int saved = errno;
+    close(changes);
+    errno = saved;
+    return -1;
 }
 
 int sensor_is_mount_root(int directory) {

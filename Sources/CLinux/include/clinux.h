@@ -66,6 +66,9 @@ int sensor_wait_core(int status);
 /// An interface's flags (SIOCGIFFLAGS, netdevice(7)) and its driver's name (ETHTOOL_GDRVINFO; empty where there is
 /// none; `driver` holds 32 bytes). 0, or -1 with errno.
 int sensor_interface(const char *_Nonnull name, uint32_t *_Nonnull flags, char *_Nonnull driver);
+/// A socket (netlink(7), rtnetlink(7), RTMGRP_LINK) that is readable when a network interface has come, gone or changed;
+/// close-on-exec, not blocking, needs no capability. -1 with errno.
+int sensor_link_changes(void);
 /// 1 if the open directory is the root of a mount (statx(2), STATX_ATTR_MOUNT_ROOT), bind mounts too; else 0.
 int sensor_is_mount_root(int directory);
 /// pipe2(2) with O_CLOEXEC.
