@@ -12,7 +12,7 @@ struct Sensor: ParsableCommand {
         subcommands: [
             Run.self, PrintKey.self, StatusCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self, SignalCommand.self,
             TailCommand.self, PidCommand.self, ShutdownCommand.self, Supervise.self, CaptureCommand.self, ShipCommand.self,
-            ControlConnectionCommand.self,
+            WatchCommand.self, ControlConnectionCommand.self,
         ])
 
     static func main() {
