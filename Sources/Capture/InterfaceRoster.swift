@@ -17,8 +17,8 @@ public struct InterfaceRoster {
 
     /// What a look has to say.
     struct Look: Equatable {
-        /// Whole rosters, in this order: none where nothing has changed, two where a name has come to mean another
-        /// interface, which has to leave and to join.
+        /// Whole rosters, in this order: none where nothing has changed, two where interfaces have exchanged names and
+        /// have to leave and to join. (Of one that was made anew its capture program knows: it has lost the old one.)
         var announcements: [[Entry]] = []
         /// How many eligible ones there are, once when they become more than `most`.
         var excess: Int?
@@ -38,9 +38,14 @@ public struct InterfaceRoster {
         let followed = isOverfull ? bounded(eligible) : eligible
 
         let roster = followed.map { Entry(name: $0.name, isUp: $0.isUp) }
-        let others = Set(followed.filter { indexes[$0.name] ?? $0.index != $0.index }.map(\.name))
-        if !others.isEmpty { out.announcements.append(roster.filter { !others.contains($0.name) }) }
-        if announced != roster || !others.isEmpty { out.announcements.append(roster) }
+        let there = Set(links.map(\.index))
+        let exchanged = Set(
+            followed.filter { link in
+                guard let before = indexes[link.name], before != link.index else { return false }
+                return there.contains(before)
+            }.map(\.name))
+        if !exchanged.isEmpty { out.announcements.append(roster.filter { !exchanged.contains($0.name) }) }
+        if announced != roster || !exchanged.isEmpty { out.announcements.append(roster) }
         announced = roster
         indexes = Dictionary(followed.map { ($0.name, $0.index) }, uniquingKeysWith: { first, _ in first })
         return out

@@ -62,6 +62,7 @@ extension Supervisor {
             guard let spec = members.join(name) else { continue }
             let program = ManagedProgram(spec)
             group.add(program)
+            for index in available.indices where available[index].name == group.spec.name { available[index].programs.append(spec) }
             say(
                 Event(
                     .info, "joined", "joined: '\(program.name)' for \(name)", ["program": .text(program.name), "member": .text(name)]))
@@ -79,6 +80,9 @@ extension Supervisor {
             guard program.machine.isAtRest, let group = groups.first(where: { $0.spec.name == program.spec.group }) else { continue }
             for stream in program.streams { stream.removeAutomatic() }
             group.remove(program)
+            for index in available.indices where available[index].name == group.spec.name {
+                available[index].programs.removeAll { $0.name == program.name }
+            }
             if let member = program.spec.member { hooks.members?.leave(member) }
             tellers += group.programs.filter { $0.spec.announcesRoster }
         }
