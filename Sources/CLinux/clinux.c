@@ -190,7 +190,7 @@ void *sensor_large_buffer(size_t size) {
     return memory;
 }
 
-int sensor_watch_links(void) {
+int sensor_link_changes(void) {
     struct sockaddr_nl group = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
     int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (s < 0) return -1;
@@ -203,8 +203,8 @@ int sensor_watch_links(void) {
 
 void sensor_drain(int descriptor) {
     char bytes[8192];
-    // ENOBUFS says once that something was missed; what is left is behind it.
-    for (;;) {
+    // ENOBUFS says once that something was missed; what is left is behind it. Bounded: more may come as fast as it is read.
+    for (int i = 0; i < 65536; i++) {
         ssize_t got = read(descriptor, bytes, sizeof bytes);
         if (got == 0 || (got < 0 && errno != EINTR && errno != ENOBUFS)) return;
     }

@@ -6,27 +6,31 @@ import Linux
 public enum InterfaceChoice {
     struct Link: Equatable {
         var name: String
+        /// The kernel's number, which a new name does not change.
+        var index: UInt32 = 0
         var isUp: Bool
         var isLoopback: Bool
         /// Of a bridge or a bond.
         var isMember: Bool
         var isVeth: Bool
+        /// What it carries is not seen on another interface, too: one for `any`, once it is up.
+        var isEligible: Bool { !isLoopback && !isMember && !isVeth }
     }
 
     /// `any` becomes every interface of its own; nothing becomes the default route's. A doubt is one line.
     public static func resolve(_ names: [String]) -> (interfaces: [String], doubt: String?) {
         let isAny = names == ["any"]
         if !isAny, !names.isEmpty { return (names, nil) }
-        let all = isAny ? any(links()) : []
+        let all = isAny ? any((try? links()) ?? []) : []
         if !all.isEmpty { return (all, nil) }
-        let chosen = choose(route4: text("/proc/net/route"), route6: text("/proc/net/ipv6_route"), links: links())
+        let chosen = choose(route4: text("/proc/net/route"), route6: text("/proc/net/ipv6_route"), links: (try? links()) ?? [])
         let doubt =
             "PCAP_INTERFACE=any finds no interface of its own that is up (no loopback, bridge or bond member, veth end): recording \(chosen)"
         return ([chosen], isAny ? doubt : nil)
     }
 
     static func any(_ links: [Link]) -> [String] {
-        links.filter { $0.isUp && !$0.isLoopback && !$0.isMember && !$0.isVeth }.map(\.name)
+        links.filter { $0.isUp && $0.isEligible }.prefix(InterfaceRoster.most).map(\.name)
     }
 
     static func choose(route4: String, route6: String, links: [Link]) -> String {
@@ -65,7 +69,7 @@ public enum InterfaceChoice {
     }
 
     /// All that there are.
-    static func names() -> [String] { links().map(\.name) }
+    static func names() -> [String] { ((try? links()) ?? []).map(\.name) }
 
     /// Of a file of the kernel's; empty where it cannot be read.
     static func text(_ path: String) -> String {
@@ -75,24 +79,29 @@ public enum InterfaceChoice {
         return String(decoding: out, as: UTF8.self)
     }
 
-    private static func links() -> [Link] {
+    /// All there are, in the kernel's order. Throws rather than leave one out that is there.
+    static func links() throws(SystemError) -> [Link] {
         var list: UnsafeMutablePointer<if_nameindex>?
         unsafe list = if_nameindex()
-        guard let start = unsafe list else { return [] }
+        guard let start = unsafe list else { throw SystemError("if_nameindex", code: errno) }
         defer { unsafe if_freenameindex(start) }
         var out: [Link] = []
         var at = 0
         while let text = unsafe start[at].if_name {
             let name = unsafe String(cString: text)
+            let index = unsafe start[at].if_index
             at += 1
             var flags: UInt32 = 0
             var driver = [CChar](repeating: 0, count: 32)
-            guard unsafe sensor_interface(name, &flags, &driver) == 0 else { continue }
+            guard unsafe sensor_interface(name, &flags, &driver) == 0 else {
+                if errno == ENODEV { continue }  // gone meanwhile
+                throw SystemError("flags of interface \(name)", code: errno)
+            }
             let isBridgePort = unsafe access("/sys/class/net/\(name)/brport", F_OK) == 0
             out.append(
                 Link(
-                    name: name, isUp: flags & 0x1 != 0, isLoopback: flags & 0x8 != 0, isMember: isBridgePort || flags & 0x800 != 0,
-                    isVeth: string(in: driver) == "veth"))
+                    name: name, index: index, isUp: flags & 0x1 != 0, isLoopback: flags & 0x8 != 0,
+                    isMember: isBridgePort || flags & 0x800 != 0, isVeth: string(in: driver) == "veth"))
         }
         return out
     }

@@ -22,7 +22,7 @@ struct Wakes: ~Copyable {
         let flags = Int32(bitPattern: UInt32(IN_CLOEXEC)) | Int32(bitPattern: UInt32(IN_NONBLOCK))
         let target = Descriptor(owning: Int32(try checked("inotify_init1") { Int(inotify_init1(flags)) }))
         unsafe inotify_add_watch(target.number, state, UInt32(IN_MOVED_TO))
-        let links = Descriptor(owning: Int32(try checked("netlink") { Int(sensor_watch_links()) }))
+        let links = Descriptor(owning: Int32(try checked("netlink") { Int(sensor_link_changes()) }))
         self.signals = signals
         self.target = target
         self.links = links

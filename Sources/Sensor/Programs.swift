@@ -1,3 +1,4 @@
+import Capture
 import Events
 import Linux
 import Settings
@@ -5,25 +6,44 @@ import Spool
 import Supervisor
 
 /// The programs of a sensor, in supervisord's words.
-enum Programs {
+struct Programs {
     /// The workers have so long to finish before SIGKILL.
     private static let stopwaitsecs = 6.0
     static let group = "pcap"
     /// What the names of the capture programs begin with.
     static let capture = "pcap_capture_"
-    private static let leastRing: Int64 = 2 << 20
 
-    static func all(interfaces: [String], settings: Settings, lock: Int32) -> [GroupSpec] {
-        // `any`: the ring's budget is shared out.
-        let ring = settings.interfaces == ["any"] ? max(leastRing, settings.ringBytes / Int64(interfaces.count)) : settings.ringBytes
-        let captures = interfaces.map { interface in
-            var spec = worker(
-                capture + SpoolName.escape(interface),
-                ["capture", "--supervised", "--interface=\(interface)", "--ring=\(ring)"], lock)
-            spec.essential = true
+    let groups: [GroupSpec]
+    /// `any`: those that come later, and those that go.
+    let members: RosterMembers?
+
+    /// `isFallback`: `any` found no interface, so one was chosen, which no roster will name.
+    init(interfaces: [String], settings: Settings, isFallback: Bool, lock: Int32) {
+        let ship = Self.worker("pcap_ship", ["ship", "--supervised"], lock)
+        guard settings.interfaces == ["any"] else {
+            groups = [GroupSpec(name: Self.group, programs: interfaces.map { Self.capture($0, settings.ringBytes, lock) } + [ship])]
+            members = nil
+            return
+        }
+        var budget = RingBudget(settings.ringBytes, among: interfaces)
+        func member(_ interface: String) -> ProgramSpec {
+            var spec = Self.capture(interface, budget.ring(for: interface), lock)
+            spec.member = isFallback && interfaces.contains(interface) ? nil : interface
             return spec
         }
-        return [GroupSpec(name: group, programs: captures + [worker("pcap_ship", ["ship", "--supervised"], lock)])]
+        var watch = Self.worker("pcap_watch", ["watch", "--supervised"], lock)
+        watch.announcesRoster = true
+        groups = [GroupSpec(name: Self.group, programs: interfaces.map(member) + [ship, watch])]
+        members = RosterMembers(
+            join: { interface in isFallback && interfaces.contains(interface) ? nil : member(interface) },
+            leave: { interface in budget.remove(interface) })
+    }
+
+    private static func capture(_ interface: String, _ ring: Int64, _ lock: Int32) -> ProgramSpec {
+        var spec = worker(
+            Self.capture + SpoolName.escape(interface), ["capture", "--supervised", "--interface=\(interface)", "--ring=\(ring)"], lock)
+        spec.essential = true
+        return spec
     }
 
     private static func worker(_ name: String, _ arguments: [String], _ lock: Int32) -> ProgramSpec {

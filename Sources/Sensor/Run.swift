@@ -66,9 +66,11 @@ struct Run: ParsableCommand {
             }
             options.log.face = face
             options.exitsOnFatal = true
+            let programs = Programs(interfaces: interfaces, settings: settings, isFallback: doubt != nil, lock: lock)
             var supervisor = try Supervisor(
-                Programs.all(interfaces: interfaces, settings: settings, lock: lock), options: options, listener: listener,
-                hooks: .init(farewell: { [Programs.farewell(undelivered: DataDirectory.undelivered(spool: spool))] }))
+                programs.groups, options: options, listener: listener,
+                hooks: .init(
+                    farewell: { [Programs.farewell(undelivered: DataDirectory.undelivered(spool: spool))] }, members: programs.members))
             if case .exit(let code) = try supervisor.run(), code != 0 { throw ExitCode(code) }
         } catch let error as ExitCode { throw error } catch let error as KeyProblem {
             complain("\(error)")

@@ -11,9 +11,8 @@ struct Sensor: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             Run.self, PrintKey.self, Check.self, StatusCommand.self, StartCommand.self, StopCommand.self, RestartCommand.self,
-            SignalCommand.self,
-            TailCommand.self, PidCommand.self, ShutdownCommand.self, CutCommand.self, Supervise.self, CaptureCommand.self, ShipCommand.self,
-            ControlConnectionCommand.self,
+            SignalCommand.self, TailCommand.self, PidCommand.self, ShutdownCommand.self, CutCommand.self, Supervise.self,
+            CaptureCommand.self, ShipCommand.self, WatchCommand.self, ControlConnectionCommand.self,
         ])
 
     static func main() {

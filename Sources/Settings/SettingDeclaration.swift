@@ -56,7 +56,7 @@ public struct SettingDeclaration: Sendable {
     public static let all: [SettingDeclaration] = [
         .init(
             "PCAP_INTERFACE", form: "names, comma-separated, or any", default: "default route's, else first up",
-            "Interfaces to record, each a series of its own; `any` is every interface that is up except loopback, members of a bridge or bond, and veth ends."
+            "Interfaces to record, each a series of its own; `any` is every interface that is up, now or later, except loopback, members of a bridge or bond, and veth ends."
         ) { text, settings throws(SettingProblem) in
             let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
             let legal = names.allSatisfy {
@@ -100,7 +100,8 @@ public struct SettingDeclaration: Sendable {
             settings.sensorName = text
         },
         .init(
-            "PCAP_RING_BYTES", form: "size, 512K to 2047M", default: "64M", "Kernel ring per interface: what bridges a slow disk."
+            "PCAP_RING_BYTES", form: "size, 512K to 2047M", default: "64M",
+            "Kernel ring per interface, with `any` of all together: what bridges a slow disk."
         ) { text, settings throws(SettingProblem) in settings.ringBytes = try size(text, (512 << 10)...(2047 << 20), "a ring's size") },
         .init(
             "PCAP_PROMISCUOUS", form: "yes or no", default: "yes", "Also records packets that are not for this host."

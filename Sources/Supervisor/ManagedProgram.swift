@@ -11,6 +11,14 @@ final class ManagedProgram {
     var inputTicket: UInt64?
     /// What the program has not read yet.
     var inputBacklog: [UInt8] = []
+    /// Our end of `Roster.channel`, and what has come over it.
+    var roster: Descriptor?
+    var rosterTicket: UInt64 = 0
+    var rosterBytes: [UInt8] = []
+    /// The last roster, in force until the next.
+    var announced: [Roster.Entry] = []
+    /// Removed once it is at rest.
+    var isLeaving = false
     let streams: [OutputStream]
     var startedAt: WallTime?
     var stoppedAt: WallTime?
@@ -36,13 +44,15 @@ final class ManagedProgram {
 final class ManagedGroup {
     let spec: GroupSpec
     /// In the order they are started in.
-    let programs: [ManagedProgram]
+    private(set) var programs: [ManagedProgram]
 
     init(_ spec: GroupSpec) {
         self.spec = spec
         programs = spec.programs.enumerated().sorted { ($0.element.priority, $0.offset) < ($1.element.priority, $1.offset) }
             .map { ManagedProgram($0.element) }
     }
+    func add(_ program: ManagedProgram) { programs.append(program) }
+    func remove(_ program: ManagedProgram) { programs.removeAll { $0 === program } }
     var isAtRest: Bool { programs.allSatisfy { $0.machine.isAtRest } }
     /// At the end nobody waits for what the kernel lets nobody signal.
     var isDone: Bool { programs.allSatisfy { $0.isDone } }

@@ -44,8 +44,12 @@ public struct ProgramSpec: Sendable, Equatable {
     public var serverURL: String?
     /// When no essential program is left to run, the supervisor ends with 1.
     public var essential = false
-    /// Descriptors the program inherits from 3 on.
+    /// Descriptors the program inherits from 3 on, after `Roster.channel` where it has that.
     public var inherited: [Int32] = []
+    /// It announces which members its group has: programs that join and leave as it says.
+    public var announcesRoster = false
+    /// What a roster calls it; nil: no roster makes it leave.
+    public var member: String?
 
     public init(name: String, path: String? = nil, arguments: [String], environment: [String: String]) {
         self.name = name

@@ -57,19 +57,30 @@ extension Supervisor {
         let input = try pipe(for: spec)
         let out = try pipe(for: spec)
         let err = try pipe(for: spec)
+        var theirs: Descriptor?
+        if spec.announcesRoster {
+            let ends = try pipe(for: spec).keepBoth()
+            program.roster = Descriptor(owning: ends.read)
+            theirs = Descriptor(owning: ends.write)
+        }
+        let channel = [theirs?.number].compactMap { $0 }
         let second = spec.redirectStderr ? out.write.number : err.write.number
         let outcome = try Spawner.start(
             path: path, arguments: spec.arguments, environment: environment(of: program),
-            descriptors: [input.read.number, out.write.number, second] + spec.inherited, directory: spec.directory,
+            descriptors: [input.read.number, out.write.number, second] + channel + spec.inherited, directory: spec.directory,
             umask: spec.umask, user: spec.user, name: spec.name)
+        theirs = nil
         closeInput(of: program)
         program.input = input.keepWrite()
         program.streams[0].pipe = out.keepRead()
         if !spec.redirectStderr { program.streams[1].pipe = err.keepRead() }
-        for number in [program.input?.number, program.streams[0].pipe?.number, program.streams.last!.pipe?.number] {
+        for number in [
+            program.input?.number, program.streams[0].pipe?.number, program.streams.last!.pipe?.number, program.roster?.number,
+        ] {
             if let number { _ = fcntl(number, F_SETFL, O_NONBLOCK) }
         }
         for stream in program.streams { watchOutput(stream, of: program) }
+        watchRoster(of: program)
         return outcome
     }
 
@@ -141,6 +152,7 @@ extension Supervisor {
     private mutating func ended(_ program: ManagedProgram, _ pid: Int32, _ status: ExitStatus) {
         finishOutput(of: program)
         closeInput(of: program)
+        closeRoster(of: program)
         let wasAsked = program.state == .stopping
         apply(.exited(status, groupLives: kill(-pid, 0) == 0), to: program)
         if program.state == .stopping { lingering.append(program) }

@@ -39,9 +39,15 @@ public struct Supervisor: ~Copyable {
         public var farewell: () -> [Event]
         /// The groups as the configuration has them now.
         public var reread: (() throws(ConfigurationError) -> [GroupSpec])?
-        public init(farewell: @escaping () -> [Event] = { [] }, reread: (() throws(ConfigurationError) -> [GroupSpec])? = nil) {
+        /// The programs behind the names that a program announces.
+        public var members: RosterMembers?
+        public init(
+            farewell: @escaping () -> [Event] = { [] }, reread: (() throws(ConfigurationError) -> [GroupSpec])? = nil,
+            members: RosterMembers? = nil
+        ) {
             self.farewell = farewell
             self.reread = reread
+            self.members = members
         }
     }
 
@@ -51,6 +57,7 @@ public struct Supervisor: ~Copyable {
         case sink(Int32)
         case output(ManagedProgram, OutputStream)
         case input(ManagedProgram)
+        case roster(ManagedProgram)
         case listener
         case session(ControlSession)
     }
@@ -60,6 +67,8 @@ public struct Supervisor: ~Copyable {
     var byPid: [Int32: ManagedProgram] = [:]
     /// Programs that are stopped but for the rest of their process group.
     var lingering: [ManagedProgram] = []
+    /// Programs that are to be removed as soon as they are at rest.
+    var leaving: [ManagedProgram] = []
     /// What the configuration said last, in use or not.
     var available: [GroupSpec]
     var listener: ControlListener?
@@ -143,6 +152,7 @@ public struct Supervisor: ~Copyable {
             reap()
             sayChildEnded()
             passDeadlines()
+            removeLeft()
             settleCalls()
             if end != nil { stopNext() } else { endIfNothingEssentialIsLeft() }
         }
@@ -214,6 +224,7 @@ public struct Supervisor: ~Copyable {
             case .sink(let number): sinks[number]?.flush()
             case .output(let program, let stream): readOutput(stream, of: program, turns: 16)
             case .input(let program): writeInput(of: program)
+            case .roster(let program): readRoster(of: program)
             case .listener: acceptConnections()
             case .session(let session): readFrames(of: session)
             }

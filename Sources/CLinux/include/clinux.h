@@ -74,9 +74,10 @@ int sensor_take_space(int file, int64_t offset, int64_t length);
 /// Memory of `size` bytes on a boundary of 2 MiB, in huge pages where the kernel has some to give
 /// (madvise(2), MADV_HUGEPAGE); null where there is none. free(3) gives it back.
 void *_Nullable sensor_large_buffer(size_t size);
-/// A descriptor that becomes readable when any interface changes (netlink(7), RTMGRP_LINK); -1 with errno.
-int sensor_watch_links(void);
-/// Throws away what a descriptor holds, without waiting.
+/// A socket (netlink(7), rtnetlink(7), RTMGRP_LINK) that is readable when a network interface has come, gone or changed;
+/// close-on-exec, not blocking, needs no capability. -1 with errno.
+int sensor_link_changes(void);
+/// Throws away what a descriptor that does not block holds.
 void sensor_drain(int descriptor);
 /// What an interface's name means now.
 struct sensor_link {
