@@ -18,6 +18,12 @@ struct CaptureCommand: ParsableCommand {
     @Option(name: [.customShort("B"), .long], help: "Kernel ring (K, M, G).") var ring: String?
     @Option(name: [.customShort("c"), .long], help: "Ends after so many packets.") var count: UInt64?
     @Option(help: "The sensor's name in file names.") var name: String?
+    @Flag(name: [.customShort("p"), .customLong("no-promiscuous-mode")], help: "Only what is meant for this host.") var isPlain = false
+    @Option(help: "So many finished files at most, the oldest go; 0 = no limit.") var rotate: Int?
+    @Option(help: "Bytes of finished files at most (K, M, G).") var spoolBytes: String?
+    @Option(help: "Bytes (K, M, G) or percent of the disk left free.") var spoolFree: String?
+    @Option(help: "Leave out the own upload, yes or no.") var excludeShipping: String?
+    @Option(help: "The shipper's source ports, FIRST-LAST.") var sourcePorts: String?
     @Flag(help: .hidden) var supervised = false
     @Argument(parsing: .remaining, help: "pcap-filter(7) text.") var filter: [String] = []
 
@@ -35,6 +41,12 @@ struct CaptureCommand: ParsableCommand {
             if let snaplen { try settings.set("PCAP_CAPTURE_SIZE", String(snaplen), flag: "--snaplen") }
             if let ring { try settings.set("PCAP_RING_BYTES", ring, flag: "--ring") }
             if let name { try settings.set("PCAP_SENSOR_NAME", name, flag: "--name") }
+            if isPlain { settings.promiscuous = false }
+            if let rotate { try settings.set("PCAP_FILE_ROTATE", String(rotate), flag: "--rotate") }
+            if let spoolBytes { try settings.set("SENSOR_SPOOL_BYTES", spoolBytes, flag: "--spool-bytes") }
+            if let spoolFree { try settings.set("SENSOR_SPOOL_FREE", spoolFree, flag: "--spool-free") }
+            if let excludeShipping { try settings.set("PCAP_EXCLUDE_SHIPPING", excludeShipping, flag: "--exclude-shipping") }
+            if let sourcePorts { try settings.set("SCP_SOURCE_PORTS", sourcePorts, flag: "--source-ports") }
             if !filter.isEmpty { settings.filter = filter.joined(separator: " ") }
         }
         let interfaces = supervised ? settings.interfaces : InterfaceChoice.resolve(settings.interfaces).interfaces
@@ -66,6 +78,9 @@ struct CaptureCommand: ParsableCommand {
                 complain(
                     "\(summary.captured) packets captured\n\(summary.received) packets received by filter\n\(summary.dropped) packets dropped by kernel"
                 )
+                // Said only where there is something to say: the three lines are what scripts know.
+                if summary.droppedByInterface > 0 { complain("\(summary.droppedByInterface) packets dropped by interface") }
+                if summary.lostToDisk > 0 { complain("\(summary.lostToDisk) packets lost to the disk") }
             }
             if summary.exitCode != 0 { throw ExitCode(summary.exitCode) }
         } catch let error as ExitCode { throw error } catch {
