@@ -64,6 +64,7 @@ public struct CaptureWorker {
         var loop = CaptureLoop(
             handle: handle, link: link, wakes: wakes, state: state, writer: writer, recording: recording, finisher: finisher, log: log,
             options: options)
+        sensor_release_code()
         let ending = loop.run()
         if case .gone(let reason) = ending { log.say(lost(reason)) }
         return loop.end(ending)
