@@ -50,12 +50,12 @@ struct BudgetKeeper {
         let wanted = settings.wantedFree(of: disk.total)
         let isUnlimited = settings.files == 0 && settings.bytes == nil && disk.free >= wanted
         if isUnlimited, !mayHoldHalfDropped { return [] }
-        guard let names = try? spool.names() else { return [] }
-        let half = names.compactMap { SpoolName.ofDropped($0) }
+        guard let dropped = try? spool.names(endingIn: ".dropped") else { return [] }
+        let half = dropped.compactMap { SpoolName.ofDropped($0) }
         mayHoldHalfDropped = !half.isEmpty
         var drops = half.map { Self.told($0, (try? spool.status(SpoolName.dropped(of: $0.pcap)))??.size ?? 0, in: spool) }
         if isUnlimited { return drops }
-        look(at: names, in: spool)
+        look(at: spool)
         let budget = SpoolBudget(files: settings.files, bytes: settings.bytes, free: wanted)
         if budget.holds(files: known.count, bytes: known.values.reduce(0) { $0 + $1.size }, freeOnDisk: disk.free) { return drops }
         let files = Self.oldestFirst(known.values.map(\.name))
@@ -69,9 +69,10 @@ struct BudgetKeeper {
         return drops
     }
 
-    private mutating func look(at names: [String], in spool: borrowing Directory) {
+    private mutating func look(at spool: borrowing Directory) {
         var now: [String: (name: SpoolName, size: Int64)] = [:]
-        for file in names where file.hasSuffix(".pcap") {
+        now.reserveCapacity(known.count + 8)
+        for file in (try? spool.names(endingIn: ".pcap")) ?? [] {
             if let one = known[file] {
                 now[file] = one
             } else if let name = SpoolName(file) {

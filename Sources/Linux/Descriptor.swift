@@ -173,18 +173,24 @@ public struct Directory: ~Copyable, Sendable {
         }
     }
 
-    /// All names but `.` and `..`, in no order.
-    public func names() throws(SystemError) -> [String] {
+    /// All names but `.` and `..` that end in `ending`, in no order.
+    public func names(endingIn ending: StaticString = "") throws(SystemError) -> [String] {
         // A descriptor of its own: fdopendir takes it over, and its position is not shared with ours.
         let copy = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY).release()
         guard let stream = unsafe fdopendir(copy) else { throw SystemError("opendir \(path)", code: errno) }
         defer { unsafe closedir(stream) }
         var names: [String] = []
+        let size = ending.utf8CodeUnitCount
         while let entry = unsafe readdir(stream) {
-            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            let name: String? = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { bytes in
+                    // Compared before it is made: a spool has three names and more for each file.
+                    let length = unsafe strlen(bytes)
+                    guard length >= size, unsafe memcmp(bytes + length - size, ending.utf8Start, size) == 0 else { return nil }
+                    return unsafe String(cString: bytes)
+                }
             }
-            if name != "." && name != ".." { names.append(name) }
+            if let name, name != ".", name != ".." { names.append(name) }
         }
         return names
     }
