@@ -12,7 +12,7 @@ public struct CaptureWorker {
 
     public init(_ options: CaptureOptions) {
         self.options = options
-        self.log = WorkerLog(options.face)
+        self.log = WorkerLog(options.face, overProgress: options.showsProgress)
     }
 
     public func run() throws -> CaptureSummary {

@@ -83,7 +83,7 @@ public struct ShipWorker: ~Copyable {
         self.watch = try SpoolWatch(options.spool)
         self.delivery = Delivery(spool: spool, state: state, rate: Self.rate(options), target: Self.label(options), stop: stop)
         self.options = options
-        self.log = WorkerLog(options.face)
+        self.log = WorkerLog(options.face, overProgress: options.showsProgress)
         self.stop = stop
         self.lock = lock
         if options.showsProgress {
