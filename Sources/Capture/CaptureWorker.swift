@@ -104,11 +104,20 @@ public struct CaptureWorker {
         sensor_raise_net_raw()
         let snaplen = options.snaplen == 0 ? PcapFormat.maximumSnaplen : Int32(options.snaplen)
         var isWaiting = false
+        var promiscuous = options.promiscuous
         while true {
             do {
                 return try PcapHandle(
-                    interface: options.interface, snaplen: snaplen, ring: options.ring, promiscuous: options.promiscuous)
+                    interface: options.interface, snaplen: snaplen, ring: options.ring, promiscuous: promiscuous)
             } catch {
+                if error.kind == .promiscuousRefused, promiscuous {
+                    promiscuous = false
+                    log.say(
+                        Event(
+                            .warn, "promiscuous_refused", "\(error): recording only what is meant for this host",
+                            ["reason": .text(error.description)]))
+                    continue
+                }
                 guard error.kind == .interfaceAbsent else { throw error }
                 if !isWaiting {
                     log.say(

@@ -5,7 +5,18 @@ import Linux
 
 /// What libpcap says, in its own words.
 public struct PcapError: Error, CustomStringConvertible, Sendable {
-    public enum Kind: Sendable { case interfaceAbsent, refused, filter, other }
+    public enum Kind: Sendable { case interfaceAbsent, refused, promiscuousRefused, filter, other }
+
+    /// What a result of pcap_activate(3PCAP) below 0 means; `words` are libpcap's.
+    static func kind(ofActivating result: Int32, _ words: String) -> Kind {
+        switch result {
+        case PCAP_ERROR_NO_SUCH_DEVICE, PCAP_ERROR_IFACE_NOT_UP: return .interfaceAbsent
+        case PCAP_ERROR_PROMISC_PERM_DENIED: return .promiscuousRefused
+        case PCAP_ERROR_PERM_DENIED: return .refused
+        // Where only the joining is refused libpcap has no number of its own for it.
+        default: return words.contains("PACKET_ADD_MEMBERSHIP") ? .promiscuousRefused : .other
+        }
+    }
     public let kind: Kind
     public let description: String
 }
@@ -36,12 +47,7 @@ struct PcapHandle: ~Copyable {
         let message = words.isEmpty ? named : "\(named): \(words)"
         if result < 0 {
             unsafe pcap_close(pointer)
-            let kind: PcapError.Kind
-            switch result {
-            case PCAP_ERROR_NO_SUCH_DEVICE, PCAP_ERROR_IFACE_NOT_UP: kind = .interfaceAbsent
-            case PCAP_ERROR_PERM_DENIED, PCAP_ERROR_PROMISC_PERM_DENIED: kind = .refused
-            default: kind = .other
-            }
+            let kind = PcapError.kind(ofActivating: result, words)
             let advice =
                 kind == .refused
                 ? " (CAP_NET_RAW is missing: start as root, give the binary cap_net_raw+p, or the container --cap-add NET_RAW)" : ""

@@ -1,3 +1,4 @@
+import CPcap
 import Events
 import Spool
 import Testing
@@ -73,5 +74,16 @@ import Testing
         (Look(index: 7, hardware: 65534, isUp: false), .gone("another interface has its name now (number 7, recorded was 5)")),
     ]) func `what the name means now decides whether recording goes on`(look: Look?, verdict: BoundLink.Verdict) {
         #expect(link.verdict(look) == verdict)
+    }
+}
+
+@Suite struct OpeningTests {
+    @Test(arguments: [
+        (PCAP_ERROR_NO_SUCH_DEVICE, "", PcapError.Kind.interfaceAbsent), (PCAP_ERROR_IFACE_NOT_UP, "", .interfaceAbsent),
+        (PCAP_ERROR_PERM_DENIED, "", .refused), (PCAP_ERROR_PROMISC_PERM_DENIED, "", .promiscuousRefused),
+        (PCAP_ERROR, "setsockopt (PACKET_ADD_MEMBERSHIP): Operation not permitted", .promiscuousRefused),
+        (PCAP_ERROR, "can't mmap rx ring: Cannot allocate memory", .other),
+    ]) func `why an interface cannot be opened decides what is done`(result: Int32, words: String, kind: PcapError.Kind) {
+        #expect(PcapError.kind(ofActivating: result, words) == kind)
     }
 }
