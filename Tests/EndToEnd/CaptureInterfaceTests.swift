@@ -174,6 +174,22 @@ extension EndToEnd {
             #expect(files.map(\.frames) == [[packet], [frame]])
         }
 
+        @Test("an interface that stays the same but gets another link type is not recorded on under the old one: exit status 75")
+        func retyped() throws {
+            let lab = try Lab()
+            try runTool(["ip", "-n", lab.sensorSpace, "tuntap", "add", "dev", "link0", "mode", "tun"])
+            try lab.link("set", "link0", "up")
+            let capture = try lab.startCapture(interface: "link0")
+            try lab.link("set", "link0", "down")
+            try waitUntil(10, "down; \(capture.output)") { capture.says("interface link0 is down") == 1 }
+            #expect(!capture.hasEnded)
+            try lab.inject([], .retyped, in: lab.sensorSpace, "link0")
+            try lab.link("set", "link0", "up")
+            try capture.waitForEnd(within: 15)
+            #expect(capture.status == .code(75))
+            #expect(capture.says("its link type has changed") == 1, "\(capture.output)")
+        }
+
         @Test("the loopback is recorded with link type 1, each packet as often as it passes")
         func loopback() throws {
             let lab = try Lab()

@@ -33,7 +33,7 @@ extension Lab {
         ((try? Directory(directory ?? pcaps).names()) ?? []).filter { $0.hasSuffix(".part") }
     }
 
-    enum Way: String, CaseIterable { case frames, tun, tap }
+    enum Way: String { case frames, tun, tap, retyped }
     /// Sends frames as they are out of an interface, or into it as the program behind a tunnel does.
     func inject(_ frames: [[UInt8]], _ way: Way = .frames, in space: String, _ interface: String) throws {
         let digits = Array("0123456789abcdef".utf8)

@@ -2,7 +2,8 @@
 // Each carries its number (8 bytes, big-endian) and zeros up to SIZE. Prints how many were sent, at SIGTERM too.
 //
 // packet-generator frames|tun|tap INTERFACE FILE sends the lines of FILE, each a frame in hex: out of the interface as they
-// are (packet(7)), or into it, as the program behind a tunnel does.
+// are (packet(7)), or into it, as the program behind a tunnel does. `retyped` is `tun` and makes its link type Ethernet
+// first, for which it must be down.
 import Glibc
 
 nonisolated(unsafe) var isTold = false
@@ -29,11 +30,13 @@ func opened(_ kind: String, _ name: String) -> Int32 {
     }
     // struct ifreq: the name, and IFF_TUN or IFF_TAP with IFF_NO_PI (linux/if_tun.h).
     var request = Array(name.utf8) + [UInt8](repeating: 0, count: 40 - name.utf8.count)
-    request[16] = kind == "tun" ? 1 : 2
+    request[16] = kind == "tap" ? 2 : 1
     request[17] = 0x10
     let out = open("/dev/net/tun", O_RDWR)
     let setInterface: UInt = 0x4004_54ca  // TUNSETIFF
     if ioctl(out, setInterface, &request) != 0 { failed(name) }
+    let setLink: UInt = 0x4004_54cd  // TUNSETLINK
+    if kind == "retyped", ioctl(out, setLink, 1) != 0 { failed(name) }
     return out
 }
 
@@ -48,7 +51,7 @@ if CommandLine.arguments.count == 4 {
     exit(0)
 }
 guard CommandLine.arguments.count >= 5 else {
-    print("usage: packet-generator ADDRESS PORT COUNT PER_SECOND [SIZE]\n       packet-generator frames|tun|tap INTERFACE FILE")
+    print("usage: packet-generator ADDRESS PORT COUNT PER_SECOND [SIZE]\n       packet-generator frames|tun|tap|retyped INTERFACE FILE")
     exit(64)
 }
 var target = sockaddr_in()
