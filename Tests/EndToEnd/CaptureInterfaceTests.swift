@@ -117,15 +117,18 @@ extension EndToEnd {
             #expect(box.gaps.first?.reason == "interface gone" && (box.gaps.first?.secondsBlind ?? 0) > 0)
         }
 
-        @Test("report 12: another interface that got the name in the meantime is not taken for the one that was opened")
-        func replaced() throws {
+        @Test(
+            "report 12: another interface that got the name in the meantime is not taken for the one that was opened",
+            arguments: [false, true])
+        func replaced(isOldOneAlive: Bool) throws {
             let lab = try Lab()
+            try lab.connect("second0", "peer0", network: 78)
             let capture = try lab.startCapture()
             try lab.sendPackets(100, perSecond: 1_000_000)
-            // In one step of the program's: it is not running.
+            // In one step for the program: it is not running.
             capture.send(SIGSTOP)
-            try lab.cutCable()
-            try lab.connect()
+            if isOldOneAlive { try lab.link("set", lab.interface, "name", "other0") } else { try lab.cutCable() }
+            try lab.link("set", "second0", "name", lab.interface)
             capture.send(SIGCONT)
             try capture.waitForEnd(within: 15)
             #expect(capture.status == .code(75))
