@@ -69,6 +69,11 @@ extension EndToEnd {
                 (try? DropBoxContents(lab.drop).numbers.count) == count
             }
         }
+        /// Finishes the open file and waits until so many packets are at the target.
+        private func cutAndDeliver(_ count: Int, _ lab: Lab, _ sensor: Background) throws {
+            for process in lab.sensorProcesses() where process.role == "capture" { kill(process.pid, SIGUSR1) }
+            try waitForDelivery(count, lab, sensor)
+        }
         /// The gaps of each delivered file, in order.
         private func gaps(_ box: DropBoxContents) -> [[Gap]] { box.files.map { $0.manifest?.capture?.gaps ?? [] } }
 
@@ -82,6 +87,7 @@ extension EndToEnd {
             try waitUntil(20, "it is recorded again; \(sensor.output)") { sensor.says("capturing on ") == 2 }
             try lab.waitForCarrier()
             try lab.sendPackets(100)
+            try cutAndDeliver(200, lab, sensor)
             #expect(sensor.end(SIGTERM).status == .code(0))
             #expect(sensor.says("exit status 75") == 1)
             let box = try DropBoxContents(lab.drop)
@@ -108,6 +114,7 @@ extension EndToEnd {
             try lab.link("set", "other0", "name", lab.interface)
             try waitUntil(20, "it is recorded again; \(sensor.output)") { sensor.says("capturing on ") == 2 }
             try lab.sendPackets(70)
+            try cutAndDeliver(170, lab, sensor)
             #expect(sensor.end(SIGTERM).status == .code(0))
             #expect(sensor.says("interface \(lab.interface) is gone") == 1)
             let box = try DropBoxContents(lab.drop)
