@@ -10,10 +10,22 @@ struct DropBoxContents {
         let manifest: Manifest?
         /// Numbers of the generator's packets with their stamps in microseconds, in order.
         let numbers: [(number: Int, at: Int64)]
-        let records: Int
+        /// As the records are in the file.
+        let frames: [Frame]
+        let linktype: Int
         /// Bytes after the last whole record.
         let torn: Int
         let size: Int
+        /// What capture says of it: in the manifest, or as long as it waits in the spool beside it.
+        let facts: CaptureFacts?
+        var records: Int { frames.count }
+    }
+    struct Frame {
+        /// Microseconds since the epoch.
+        let at: Int64
+        let bytes: ArraySlice<UInt8>
+        /// On the wire.
+        let length: Int
     }
     let files: [File]
     let hidden: [String]
@@ -30,36 +42,38 @@ struct DropBoxContents {
     }
     var gaps: [Gap] { files.flatMap { $0.manifest?.capture?.gaps ?? [] } }
 
-    private static func read(_ name: String, in directory: String) throws -> File {
+    static func read(_ name: String, in directory: String) throws -> File {
         let all = try bytes(of: "\(directory)/\(name)")
         func word(_ at: Int) -> Int { Int(all[at]) | Int(all[at + 1]) << 8 | Int(all[at + 2]) << 16 | Int(all[at + 3]) << 24 }
         func big16(_ at: Int) -> Int { Int(all[at]) << 8 | Int(all[at + 1]) }
         var at = 24
-        var records = 0
+        var frames: [Frame] = []
         var numbers: [(Int, Int64)] = []
         if all.count < 24 { throw LabError(description: "\(name) has no header") }
         while at + 16 <= all.count {
             let captured = word(at + 8)
             guard captured > 0, at + 16 + captured <= all.count else { break }
             let frame = at + 16
+            let stamp = Int64(word(at)) * 1_000_000 + Int64(word(at + 4))
             // Ethernet, IPv4 without options, UDP to the generator's port.
             if captured >= 50, big16(frame + 12) == 0x0800, all[frame + 14] == 0x45, all[frame + 23] == 17, big16(frame + 36) == 4242 {
                 let number = (0..<8).reduce(0) { $0 << 8 | Int(all[frame + 42 + $1]) }
-                numbers.append((number, Int64(word(at)) * 1_000_000 + Int64(word(at + 4))))
+                numbers.append((number, stamp))
             }
-            records += 1
+            frames.append(Frame(at: stamp, bytes: all[frame..<frame + captured], length: word(at + 12)))
             at += 16 + captured
         }
         let manifest = (try? bytes(of: "\(directory)/\(SpoolName.manifest(of: name))")).flatMap { JSONFile.decode(Manifest.self, from: $0) }
-        return File(name: name, manifest: manifest, numbers: numbers, records: records, torn: all.count - at, size: all.count)
+        let meta = (try? bytes(of: "\(directory)/\(SpoolName.meta(of: name))")).flatMap { JSONFile.decode(CaptureFacts.self, from: $0) }
+        return File(
+            name: name, manifest: manifest, numbers: numbers, frames: frames, linktype: word(20), torn: all.count - at, size: all.count,
+            facts: manifest?.capture ?? meta)
     }
 
     /// What must hold of every drop box; one line for each that does not.
     var faults: [String] {
-        var out: [String] = []
+        var out = recordFaults
         for file in files {
-            if file.torn != 0 { out.append("\(file.name) is torn: \(file.torn) bytes after the last record") }
-            if file.records == 0 { out.append("\(file.name) is empty") }
             guard let manifest = file.manifest else {
                 out.append("\(file.name) has no manifest")
                 continue
@@ -67,8 +81,18 @@ struct DropBoxContents {
             if manifest.size != Int64(file.size) {
                 out.append("\(file.name): manifest says \(manifest.size) bytes, there are \(file.size)")
             }
-            if let written = manifest.capture?.written, written != UInt64(file.records) {
-                out.append("\(file.name): manifest says \(written) packets, there are \(file.records)")
+        }
+        return out
+    }
+
+    /// What must hold of everything that capture has finished.
+    var recordFaults: [String] {
+        var out: [String] = []
+        for file in files {
+            if file.torn != 0 { out.append("\(file.name) is torn: \(file.torn) bytes after the last record") }
+            if file.records == 0 { out.append("\(file.name) is empty") }
+            if let written = file.facts?.written, written != UInt64(file.records) {
+                out.append("\(file.name): its facts say \(written) packets, there are \(file.records)")
             }
         }
         let sequences = files.compactMap { SpoolName($0.name) }.map { "\($0.interface) \($0.sequence)" }

@@ -118,7 +118,7 @@ final class Lab {
     let root: String
     let sensorSpace: String, boxSpace: String
     let interface: String
-    private let boxInterface: String
+    let boxInterface: String
     var data: String { root + "/data" }
     var drop: String { root + "/drop" }
     var knownHosts: String { data + "/known_hosts" }
@@ -249,18 +249,21 @@ final class Lab {
         return started
     }
 
-    func sendPackets(_ count: Int, perSecond: Int = 5000, size: Int = 64) throws {
-        try runTool(generator(count, perSecond, size))
+    func sendPackets(_ count: Int, perSecond: Int = 5000, size: Int = 64, to address: String = sensorAddress) throws {
+        try runTool(generator(count, perSecond, size, address))
     }
     func sendPacketsInBackground(_ count: Int, perSecond: Int, size: Int = 64) throws -> Background {
         try Background(generator(count, perSecond, size), log: root + "/generator.log")
     }
-    private func generator(_ count: Int, _ perSecond: Int, _ size: Int) -> [String] {
+    /// On one processor: what a sender that moves has sent may arrive in another order.
+    private func generator(_ count: Int, _ perSecond: Int, _ size: Int, _ address: String = sensorAddress) -> [String] {
         [
-            "/usr/sbin/ip", "netns", "exec", boxSpace, Self.binaries + "/packet-generator", Self.sensorAddress, "4242", "\(count)",
-            "\(perSecond)", "\(size)",
+            "/usr/sbin/ip", "netns", "exec", boxSpace, "taskset", "-c", Self.processor, Self.binaries + "/packet-generator", address,
+            "4242",
+            "\(count)", "\(perSecond)", "\(size)",
         ]
     }
+    private static let processor = String(processStatus(getpid(), "Cpus_allowed_list").prefix { $0.isNumber })
 
     /// Nothing that the box sends arrives any more: `tc netem loss 100%`, or where the kernel has none a route into
     /// nothing.
