@@ -34,15 +34,14 @@ public struct CaptureWorker {
             log.say(lost("it was made anew while it was being opened"))
             return CaptureSummary(exitCode: ExitCode.interfaceGone)
         }
-        // Names in the user's filter are looked up now: later there is no way to a name server.
+        // Names in the user's filter are looked up now, and the ring's size: later there is no way to a name server and /proc.
+        let ring = handle.ringBytes
         let filter = try options.filter.map { text throws(PcapError) in try handle.compile(text) }
         for doubt in Confinement.enter(spool: spool, state: state) { log.say(doubt) }
         var recording = Recording(filter: filter, sources: options.excludedSources)
         if let doubt = try recording.begin(state, on: handle) { log.say(doubt) }
         let snaplen = handle.snaplen
         let offloads = Offloads.of(options.interface)
-        announce(handle)
-        for advice in advice(state, handle, offloads) { log.say(advice) }
 
         let finisher = try Finisher(
             spool: Directory(options.spool), ledger: ledger,
@@ -52,11 +51,12 @@ public struct CaptureWorker {
         finisher.start()
         finisher.post(.opened(nextSequence: past.next))
         let now = WallTime.now().iso
-        if let gap = past.gap(until: now) {
-            finisher.post(.gap(gap))
-            log.say(blind(gap))
-        }
+        let gap = past.gap(until: now)
+        if let gap { finisher.post(.gap(gap)) }
         finisher.post(.activity(.capturing, at: now))
+        // When the state is down: who reads the line, and the shipper at a stop, then know that there is a last file to wait for.
+        for line in announcements(handle, ring: ring) + advice(state, handle, offloads) { finisher.post(.say(line)) }
+        if let gap { finisher.post(.say(blind(gap))) }
         let writer = unsafe try PacketWriter(
             spool: spool, rule: RotationRule(seconds: Int64(options.seconds), bytes: options.bytes), finisher: finisher,
             sensor: options.sensor, interface: options.interface, linktype: handle.linktype, snaplen: snaplen,
@@ -134,24 +134,27 @@ public struct CaptureWorker {
 
     // MARK: lines
 
-    private func announce(_ handle: borrowing PcapHandle) {
-        if let warning = handle.warning { log.say(Event(.warn, "capture_warned", "\(options.interface): \(warning)")) }
-        if let got = handle.ringBytes, got < options.ring / 10 * 9 {
-            log.say(
-                Event(
-                    .warn, "ring_shrunk",
-                    "\(options.interface): the kernel had \(got) bytes for the ring of \(options.ring) (PCAP_RING_BYTES): more drops under load",
-                    ["ring": .number(got), "wanted": .number(options.ring)]))
-        }
-        log.say(
+    private func announcements(_ handle: borrowing PcapHandle, ring: Int64?) -> [Event] {
+        var out = [
             Event(
                 .info, "capturing",
                 "capturing on \(options.interface), link type \(handle.linktype), snaplen \(handle.snaplen), ring \(options.ring)",
                 [
                     "interface": .text(options.interface), "linktype": .number(Int64(handle.linktype)),
                     "snaplen": .number(Int64(handle.snaplen)), "ring": .number(options.ring),
-                ]))
+                ])
+        ]
+        if let warning = handle.warning { out.append(Event(.warn, "capture_warned", "\(options.interface): \(warning)")) }
+        if let got = ring, got < options.ring / 10 * 9 {
+            out.append(
+                Event(
+                    .warn, "ring_shrunk",
+                    "\(options.interface): the kernel had \(got) bytes for the ring of \(options.ring) (PCAP_RING_BYTES): more drops under load",
+                    ["ring": .number(got), "wanted": .number(options.ring)]))
+        }
+        return out
     }
+
     /// What is recorded, but not as one may think.
     private func advice(_ state: borrowing Directory, _ handle: borrowing PcapHandle, _ offloads: Offloads) -> [Event] {
         let target = JSONFile.read(TargetAddresses.self, TargetAddresses.file, in: state)

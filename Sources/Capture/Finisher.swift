@@ -12,6 +12,8 @@ final class Finisher: Sendable {
         case activity(InterfaceState.Activity, at: String)
         case gap(Gap)
         case keepBudget
+        /// After what was posted before.
+        case say(Event)
         case end
     }
 
@@ -98,6 +100,7 @@ final class Finisher: Sendable {
                     attempt("state") { () throws(SystemError) in
                         try ledger.setActivity(activity, at: at, next: nextSequence.load(ordering: .relaxed))
                     }
+                case .say(let event): log.say(event)
                 case .gap(let gap): attempt("gap") { () throws(SystemError) in try ledger.addGap(gap) }
                 case .finish(let file): finish(file)
                 case .keepBudget:

@@ -100,12 +100,15 @@ struct PcapHandle: ~Copyable {
     }
 
     /// What the kernel gave for the ring: libpcap takes less without a word where there is less. nil where /proc is not
-    /// mounted. The ring is the one mapping of a socket in this process.
+    /// mounted. The ring is mapped, under the number of its socket.
     var ringBytes: Int64? {
-        guard let file = try? Descriptor.open("/proc/self/maps", flags: O_RDONLY) else { return nil }
+        var socket = stat()
+        guard unsafe fstat(descriptor, &socket) == 0, let file = try? Descriptor.open("/proc/self/maps", flags: O_RDONLY) else {
+            return nil
+        }
         var all: [UInt8] = []
         while let part = try? file.read(1 << 16), !part.isEmpty { all += part }
-        for line in String(decoding: all, as: UTF8.self).split(separator: "\n") where line.contains(" socket:[") {
+        for line in String(decoding: all, as: UTF8.self).split(separator: "\n") where line.hasSuffix("socket:[\(socket.st_ino)]") {
             let bounds = line.prefix { $0 != " " }.split(separator: "-").compactMap { Int64($0, radix: 16) }
             if bounds.count == 2 { return bounds[1] - bounds[0] }
         }

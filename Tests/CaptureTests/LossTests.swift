@@ -1,5 +1,6 @@
 import CPcap
 import Events
+import Glibc
 import Spool
 import Testing
 
@@ -85,5 +86,12 @@ import Testing
         (PCAP_ERROR, "can't mmap rx ring: Cannot allocate memory", .other),
     ]) func `why an interface cannot be opened decides what is done`(result: Int32, words: String, kind: PcapError.Kind) {
         #expect(PcapError.kind(ofActivating: result, words) == kind)
+    }
+
+    @Test(arguments: [2, 8] as [Int64]) func `the ring that the kernel gave is known`(mebibytes: Int64) throws {
+        try #require(geteuid() == 0, "needs root: opens lo")
+        let handle = try PcapHandle(interface: "lo", snaplen: 262_144, ring: mebibytes << 20, promiscuous: false)
+        let ring = handle.ringBytes
+        #expect(ring == mebibytes << 20)
     }
 }
