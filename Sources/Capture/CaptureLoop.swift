@@ -10,6 +10,7 @@ struct CaptureLoop: ~Copyable {
     enum Ending {
         case told, counted
         case gone(String)
+        case spoolGone
     }
     /// Packets at a time: under more load than can be read, signals and windows must still be seen.
     private static let batch: Int32 = 16384
@@ -81,6 +82,7 @@ struct CaptureLoop: ~Copyable {
             }
             if let due = tickAt, due <= now {
                 tickAt = nil
+                if writer.refusal != nil || finisher.hasUnfinished, writer.isSpoolGone { return .spoolGone }
                 tick(ringMayHoldOld: isMore)
             }
             if tickAt == nil { tickAt = nextTick(now) }
@@ -113,12 +115,13 @@ struct CaptureLoop: ~Copyable {
         drain()
         report()
         writer.finish()
-        var isGone = false
-        if case .gone = ending { isGone = true }
-        if writer.untoldLosses > 0 {
-            let now = WallTime.now().iso
-            finisher.post(.gap(Gap(from: now, to: now, reason: Gap.diskReason, lost: writer.untoldLosses)))
+        var (isGone, isSpoolGone) = (false, false)
+        switch ending {
+        case .gone: isGone = true
+        case .spoolGone: isSpoolGone = true
+        case .told, .counted: break
         }
+        if writer.untold.lostToDisk > 0 { finisher.post(.lost(writer.untold)) }
         finisher.post(.activity(isGone ? .interfaceGone : .stopped, at: blindFrom))
         finisher.join()
         report()
@@ -127,7 +130,7 @@ struct CaptureLoop: ~Copyable {
         return CaptureSummary(
             captured: writer.totalWritten - min(writer.totalWritten, finisher.lostWhileFinishing), received: totals.received,
             dropped: totals.dropped, droppedByInterface: totals.interfaceDropped, lostToDisk: losses.disk,
-            exitCode: isGone ? ExitCode.interfaceGone : finisher.hasFailed ? 1 : 0)
+            exitCode: isGone ? ExitCode.interfaceGone : finisher.hasFailed || isSpoolGone ? 1 : 0)
     }
 
     /// No packet that reached the ring is left there: refuse new ones, wait for the open block, read on. libpcap hands out the rest

@@ -49,7 +49,7 @@ public struct CaptureWorker {
                 sensor: options.sensor, interface: options.interface, series: options.series, linktype: handle.linktype,
                 snaplen: snaplen, filter: options.filter, budget: options.budget, offloads: offloads.names), log: log)
         finisher.start()
-        finisher.post(.opened(nextSequence: past.next))
+        finisher.post(.opened(nextSequence: past.next, excluded: recording.excluded))
         let now = WallTime.now().iso
         let gap = past.gap(until: now)
         if let gap { finisher.post(.gap(gap)) }
@@ -67,6 +67,13 @@ public struct CaptureWorker {
         sensor_release_code()
         let ending = loop.run()
         if case .gone(let reason) = ending { log.say(lost(reason)) }
+        if case .spoolGone = ending {
+            log.say(
+                Event(
+                    .erro, "spool_gone",
+                    "the directory \(options.spool) has been removed: what is recorded there nobody finds; beginning anew",
+                    ["directory": .text(options.spool)]))
+        }
         return loop.end(ending)
     }
 

@@ -7,10 +7,12 @@ import Synchronization
 /// The helper thread: fsync, facts, final names, the budget. Reading never waits for it.
 final class Finisher: Sendable {
     enum Job: Sendable {
-        case opened(nextSequence: UInt64)
+        case opened(nextSequence: UInt64, excluded: String?)
         case finish(EndedFile)
         case activity(InterfaceState.Activity, at: String)
         case gap(Gap)
+        /// What the disk refused since the last file.
+        case lost(FileCounts)
         case keepBudget
         /// After what was posted before.
         case say(Event)
@@ -41,6 +43,9 @@ final class Finisher: Sendable {
     private let tornAway = Atomic<UInt64>(0)
     /// Counts of files of which nothing is left; only the thread changes it.
     private let carried = Mutex(FileCounts())
+    /// Gaps that no file could be made for yet; only the thread changes it.
+    private let untold = Mutex<[Gap]>([])
+    private let complained = Mutex<[String: String]>([:])
     private let keeper = Mutex(BudgetKeeper())
     /// Files whose final name could not be given yet; only the thread changes it.
     private let unfinished = Mutex<[EndedFile]>([])
@@ -93,42 +98,108 @@ final class Finisher: Sendable {
                 return jobs
             }) {
                 switch job {
-                case .opened(let next):
+                case .opened(let next, let excluded):
                     nextSequence.store(next, ordering: .relaxed)
-                    attempt("state") { () throws(SystemError) in try ledger.setNext(next) }
+                    let recording = InterfaceState.Recording(filter: facts.filter, excluded: excluded, offloads: facts.offloads)
+                    attempt("state") { () throws(SystemError) in try ledger.setNext(next, recording: recording) }
                 case .activity(let activity, let at):
-                    attempt("state") { () throws(SystemError) in
-                        try ledger.setActivity(activity, at: at, next: nextSequence.load(ordering: .relaxed))
-                    }
+                    if activity != .capturing { settle() }
+                    setActivity(activity, at: at)
                 case .say(let event): log.say(event)
-                case .gap(let gap): attempt("gap") { () throws(SystemError) in try ledger.addGap(gap) }
+                case .gap(let gap): tell(gap)
+                case .lost(let counts): carried.withLock { $0.add(counts) }
                 case .finish(let file): finish(file)
                 case .keepBudget:
                     keepBudget()
+                    tellAgain()
                     finishAgain()
                 case .end:
-                    finishAgain()
-                    tellCarried()
+                    settle()
                     return
                 }
             }
         }
     }
 
-    private func attempt(_ what: String, _ body: () throws(SystemError) -> Void) {
-        do { try body() } catch {
-            failures.add(1, ordering: .relaxed)
-            log.say(Event(.erro, "write_failed", "cannot keep the \(what) of \(facts.interface): \(error)", ["reason": .text("\(error)")]))
+    // MARK: gaps
+
+    /// Writes a gap down, or keeps it until it can be: no loss is forgotten because the disk has no room for its record.
+    private func tell(_ gap: Gap) {
+        do {
+            try ledger.addGap(gap)
+        } catch {
+            untold.withLock { $0.append(gap) }
+            failed("gap", error)
         }
+    }
+
+    /// Nothing comes any more: what is left is finished and told now, or by the next start.
+    private func settle() {
+        finishAgain()
+        tellCarried()
+        tellAgain(isLast: true)
+    }
+
+    private func tellAgain(isLast: Bool = false) {
+        let gaps = untold.withLock { gaps in
+            defer { gaps = [] }
+            return gaps
+        }
+        for gap in gaps {
+            do {
+                if isLast {
+                    try ledger.spendingReserve { () throws(SystemError) in try ledger.addGap(gap) }
+                } else {
+                    try ledger.addGap(gap)
+                }
+            } catch { untold.withLock { $0.append(gap) } }
+        }
+    }
+
+    /// `at`, or as long as a gap stands nowhere, its beginning: after a crash more is told than was lost, never less.
+    private func setActivity(_ activity: InterfaceState.Activity, at: String) {
+        let since = untold.withLock { $0.map(\.from).min() }.map { min($0, at) } ?? at
+        func write() throws(SystemError) {
+            try ledger.setActivity(activity, at: since, next: nextSequence.load(ordering: .relaxed))
+        }
+        attempt("state") { () throws(SystemError) in
+            if activity == .capturing { try write() } else { try ledger.spendingReserve { () throws(SystemError) in try write() } }
+        }
+        if activity == .capturing { ledger.keepReserve() }
+    }
+
+    private func failed(_ what: String, _ error: SystemError) {
+        failures.add(1, ordering: .relaxed)
+        let words = "cannot keep the \(what) of \(facts.interface): \(error)"
+        // It is tried again and again; it is said once, until something else is wrong.
+        if complained.withLock({ said in
+            defer { said[what] = words }
+            return said[what] == words
+        }) {
+            return
+        }
+        log.say(Event(.erro, "write_failed", words, ["reason": .text("\(error)")]))
+    }
+
+    private func attempt(_ what: String, _ body: () throws(SystemError) -> Void) {
+        do {
+            try body()
+            complained.withLock { $0[what] = nil }
+        } catch { failed(what, error) }
     }
 
     /// What no file tells of stands in the next start's first one.
     private func tellCarried() {
-        let counts = carried.withLock { $0 }
+        let counts = carried.withLock { counts in
+            defer { counts = FileCounts() }
+            return counts
+        }
         let lost = counts.lostToDisk + counts.kernelDropped + counts.interfaceDropped
         if lost == 0 { return }
-        let now = WallTime.now().iso
-        attempt("gap") { () throws(SystemError) in try ledger.addGap(Gap(from: now, to: now, reason: Gap.diskReason, lost: lost)) }
+        let (from, to) =
+            counts.lostToDisk == 0
+            ? (WallTime.now(), WallTime.now()) : (WallTime(microseconds: counts.lostFrom), WallTime(microseconds: counts.lostTo))
+        tell(Gap(from: from.iso, to: to.iso, reason: Gap.diskReason, lost: lost))
     }
 
     private func finishAgain() {
@@ -148,8 +219,8 @@ final class Finisher: Sendable {
             file.bytes = scanner.wholeBytes
             file.counts.written = scanner.packets
             file.counts.cut = scanner.cut
+            file.counts.lose(before - min(before, scanner.packets), from: scanner.last ?? file.counts.first, to: file.counts.last)
             if let last = scanner.last { file.counts.last = last }
-            file.counts.lostToDisk += before - min(before, scanner.packets)
         }
         file.counts.add(carried.withLock { $0 })
         if file.counts.written == 0 { try spool.remove(file.name.part) }
@@ -194,11 +265,12 @@ final class Finisher: Sendable {
             try checked("fsync \(file.name.part)") { Int(fsync(file.descriptor)) }
             try ledger.locked { () throws(SystemError) in
                 let gaps = ledger.gaps()
-                told.tell(gaps.map(\.gap))
+                told.tell(gaps.map(\.gap) + untold.withLock { $0 })
                 try JSONFile.write(told, file.name.meta, in: spool)
                 try spool.rename(file.name.part, to: file.name.pcap)
                 try spool.sync()
                 for gap in gaps { ledger.removeGap(gap.file) }
+                untold.withLock { $0 = [] }
             }
         }
         switch finished {
@@ -213,9 +285,7 @@ final class Finisher: Sendable {
                         "file": .text(file.name.pcap), "packets": .number(Int64(counts.written)),
                         "bytes": .number(file.bytes), "dropped": .number(Int64(dropped)),
                     ]))
-            attempt("state") { () throws(SystemError) in
-                try ledger.setActivity(.capturing, at: told.last ?? told.opened, next: nextSequence.load(ordering: .relaxed))
-            }
+            setActivity(.capturing, at: told.last ?? told.opened)
         case .failure(let error): return keep(file, isAgain: isAgain, error)
         }
         if !isAgain { keepBudget() }

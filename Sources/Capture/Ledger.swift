@@ -14,9 +14,11 @@ struct Ledger: ~Copyable, Sendable {
 
     private var file: String { InterfaceState.file(of: interface) }
     func state() -> InterfaceState? { JSONFile.read(InterfaceState.self, file, in: directory) }
-    func setNext(_ next: UInt64) throws(SystemError) {
+    /// `recording` is of the file that has just been opened, whose number is the one before `next`.
+    func setNext(_ next: UInt64, recording: InterfaceState.Recording? = nil) throws(SystemError) {
         var now = state() ?? InterfaceState(next: next)
         now.next = max(next, now.next)
+        now.recording = recording ?? now.recording
         try JSONFile.write(now, file, in: directory)
     }
     /// `next` is what is known of the sequence, should an earlier write of it have failed.
@@ -34,6 +36,13 @@ struct Ledger: ~Copyable, Sendable {
         let file = try directory.open("capture-\(interface).lock", flags: O_RDWR | O_CREAT)
         if flock(file.number, LOCK_EX | LOCK_NB) != 0 { return nil }
         return file
+    }
+
+    /// Makes room for what has to be told at the end, should the disk be full then.
+    func keepReserve() { Reserve.keep(Reserve.capture(SpoolName.unescape(interface)), in: directory) }
+    /// Runs `body`, on a full disk once more after giving the reserve up.
+    func spendingReserve(_ body: () throws(SystemError) -> Void) throws(SystemError) {
+        try Reserve.spend(Reserve.capture(SpoolName.unescape(interface)), in: directory, body)
     }
 
     private func prefix(_ interface: String) -> String { "gap-\(interface)@" }  // no escaped name holds an @

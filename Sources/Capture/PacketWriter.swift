@@ -9,6 +9,9 @@ struct FileCounts: Sendable {
     var written: UInt64 = 0
     var cut: UInt64 = 0
     var lostToDisk: UInt64 = 0
+    /// Stamps of the first and the last of these, microseconds since the epoch; 0: none.
+    var lostFrom: Int64 = 0
+    var lostTo: Int64 = 0
     /// Microseconds since the epoch.
     var first: Int64 = 0
     var last: Int64 = 0
@@ -16,9 +19,16 @@ struct FileCounts: Sendable {
     var kernelDropped: UInt64 = 0
     var interfaceDropped: UInt64 = 0
 
+    mutating func lose(_ packets: UInt64, from: Int64, to: Int64) {
+        if packets == 0 { return }
+        lostFrom = lostToDisk == 0 ? from : min(lostFrom, from)
+        lostTo = max(lostTo, to)
+        lostToDisk += packets
+    }
+
     /// What was lost while a file was open of which nothing is left.
     mutating func add(_ other: FileCounts) {
-        lostToDisk += other.lostToDisk
+        lose(other.lostToDisk, from: other.lostFrom, to: other.lostTo)
         kernelReceived += other.kernelReceived
         kernelDropped += other.kernelDropped
         interfaceDropped += other.interfaceDropped
@@ -45,6 +55,8 @@ struct PacketWriter: ~Copyable {
     private static let capacity = 4 << 20
     /// A constant of this module, as the per-packet path wants it; PcapFormat says what it is.
     @inline(__always) private static var recordHeader: Int { 16 }
+
+    private static let leastFile: Int64 = 64 << 10
 
     private let buffer: UnsafeMutableRawPointer
     private var used = 0
@@ -73,7 +85,8 @@ struct PacketWriter: ~Copyable {
     /// Where the clock was set back, the window's end comes when it would have come.
     private var due = MonotonicTime(nanoseconds: 0)
     private var first: Int64 = 0
-    private var lostToDisk: UInt64 = 0
+    /// Packets the disk refused that no finished file tells of.
+    private(set) var untold = FileCounts()
     private var writtenBefore: UInt64 = 0
     private var bytesBefore: Int64 = 0
     private var nextSequence: UInt64
@@ -118,8 +131,6 @@ struct PacketWriter: ~Copyable {
     var untilEnd: Double {
         min(Double(windowEnd * 1_000_000 - WallTime.now().microseconds) / 1e6, due - .now())
     }
-    /// Packets the disk refused that no finished file tells of.
-    var untoldLosses: UInt64 { lostToDisk }
     var totalWritten: UInt64 { writtenBefore + written }
     var totalBytes: Int64 { bytesBefore + offset + Int64(used) }
     var totals: (received: UInt64, dropped: UInt64, interfaceDropped: UInt64) {
@@ -173,7 +184,8 @@ struct PacketWriter: ~Copyable {
         if !isFileOpen, refusal == nil { open(second) }
         if isFileOpen, used + size > Self.capacity { write(tail: false) }
         guard isFileOpen, used + size <= Self.capacity else {
-            lostToDisk += 1
+            let stamp = unsafe second * 1_000_000 + Int64(head.pointee.ts.tv_usec)
+            untold.lose(1, from: stamp, to: stamp)
             totalLost += 1
             return
         }
@@ -184,6 +196,11 @@ struct PacketWriter: ~Copyable {
     // MARK: the file
 
     private mutating func open(_ second: Int64) {
+        // A number is only used where there is room for something that can bear it: a hole in the numbers looks like a lost file.
+        if let disk = DiskSpace(of: spool.number), disk.free < SpaceAhead.reserve + Self.leastFile {
+            refusal = SystemError.text(ENOSPC)
+            return
+        }
         let now = WallTime.now()
         let name = SpoolName(sensor: sensor, interface: interface, stamp: now.stamp, sequence: nextSequence)
         do {
@@ -205,7 +222,7 @@ struct PacketWriter: ~Copyable {
         unsafe header.withUnsafeBytes { unsafe buffer.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
         used = header.count
         setRoom()
-        finisher.post(.opened(nextSequence: nextSequence))
+        finisher.post(.opened(nextSequence: nextSequence, excluded: excluded))
     }
 
     private mutating func setRoom() { room = Int(min(Int64(Self.capacity), max(0, rule.bytes - offset))) }
@@ -229,6 +246,12 @@ struct PacketWriter: ~Copyable {
     /// Everything to the disk, so that no more than a moment is lost in a crash.
     mutating func flush() { write(tail: true) }
 
+    /// The directory has been removed: what is written into it now nobody finds.
+    var isSpoolGone: Bool {
+        var status = stat()
+        return unsafe fstat(spool.number, &status) == 0 && status.st_nlink == 0
+    }
+
     /// Tries the disk again after a refusal. Where it still takes nothing, the file ends with what is down of it: it may be
     /// what fills the disk, and only a finished one can be delivered or dropped.
     mutating func tryAgain() {
@@ -247,11 +270,12 @@ struct PacketWriter: ~Copyable {
         var stat = pcap_stat()
         if unsafe pcap_stats(counters, &stat) == 0 { account(stat) }
         let counts = FileCounts(
-            written: written, cut: cut, lostToDisk: lostToDisk, first: first, last: lastSecond * 1_000_000 + lastMicrosecond,
+            written: written, cut: cut, lostToDisk: untold.lostToDisk, lostFrom: untold.lostFrom, lostTo: untold.lostTo, first: first,
+            last: lastSecond * 1_000_000 + lastMicrosecond,
             kernelReceived: received.total - before.received, kernelDropped: dropped.total - before.dropped,
             interfaceDropped: interfaceDropped.total - before.interfaceDropped)
         before = totals
-        lostToDisk = 0
+        untold = FileCounts()
         totalCut += cut
         writtenBefore += written
         bytesBefore += offset + Int64(used)

@@ -81,6 +81,11 @@ enum Recovery {
         facts.last = WallTime(microseconds: last).iso
         facts.written = scanner.packets
         facts.cut = scanner.cut
+        if let state = ledger.state(), state.next == name.sequence + 1, let recording = state.recording {
+            facts.filter = recording.filter
+            facts.excluded = recording.excluded
+            facts.offloads = recording.offloads
+        }
         facts.recovered = true
         let gaps = ledger.gaps()
         facts.tell(gaps.map(\.gap))

@@ -29,6 +29,8 @@ struct CaptureCommand: ParsableCommand {
 
     func run() throws {
         let settings = try Environment.settings(warn: !supervised) { (settings: inout Settings) throws(SettingProblem) in
+            if count == 0 { throw SettingProblem("--count", "0", "a number of packets from 1") }
+            if directory == "" { throw SettingProblem("--directory", "", "a directory") }
             if let interface {
                 // One name as it is: a comma is legal in it.
                 guard (1...15).contains(interface.utf8.count), !interface.contains("/") else {

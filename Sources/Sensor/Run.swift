@@ -86,7 +86,7 @@ struct Run: ParsableCommand {
 
     private func show(_ pair: KeyPair, _ face: LogFace) {
         switch face {
-        case .text: say(KeyBlock.text(pair.publicKey))
+        case .text: StartLog.show(KeyBlock.text(pair.publicKey))
         case .json:
             StartLog.log(
                 Event(
@@ -98,5 +98,7 @@ struct Run: ParsableCommand {
 
 /// Lines before the supervisor has the log.
 enum StartLog {
-    static func log(_ event: Event, _ face: LogFace) { say(face.line(event, at: .now())) }
+    static func log(_ event: Event, _ face: LogFace) { show(face.line(event, at: .now())) }
+    /// A reader that stalls must not keep anything from being recorded.
+    static func show(_ text: String) { Console.write(text, to: 1, patience: patience) }
 }

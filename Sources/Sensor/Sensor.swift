@@ -47,8 +47,11 @@ struct Sensor: ParsableCommand {
     }
 }
 
+/// So many seconds a reader that takes nothing may hold up a program that has something else to do.
+let patience = 1.0
+
 /// One line on stderr.
-func complain(_ text: String) { Console.write(text + "\n", to: 2) }
+func complain(_ text: String) { Console.write(text + "\n", to: 2, patience: patience) }
 
 /// Text on stdout.
 func say(_ text: String) { Console.write(text, to: 1) }

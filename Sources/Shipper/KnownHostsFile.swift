@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import Spool
 
 /// The file of host keys: read at each connection, since an operator may edit it, and added to.
 enum KnownHostsFile {

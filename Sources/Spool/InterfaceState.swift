@@ -11,6 +11,18 @@ public struct InterfaceState: Codable, Sendable, Equatable {
     }
     public var next: UInt64
     public var activity: Activity?
+    /// How the open file is recorded, for who has to finish it after a crash.
+    public struct Recording: Codable, Sendable, Equatable {
+        public var filter: String?
+        public var excluded: String?
+        public var offloads: [String]?
+        public init(filter: String?, excluded: String?, offloads: [String]?) {
+            self.filter = filter
+            self.excluded = excluded
+            self.offloads = offloads
+        }
+    }
+    public var recording: Recording?
     /// Since when nothing has been recorded, or the last moment known to be recorded.
     public var at: String?
 

@@ -54,6 +54,25 @@ struct RecoveryTests: ~Copyable {
         #expect(facts.finished == nil)
     }
 
+    @Test func `how a torn part was recorded is told as it was when it was opened`() throws {
+        let name = Sample.name(42)
+        let recording = InterfaceState.Recording(filter: "tcp", excluded: "tcp port 22", offloads: ["gro"])
+        try ledger().setNext(43, recording: recording)
+        try spool.put(name.part, Sample.pcap([100]))
+        #expect(try recover().count == 1)
+        let read = JSONFile.read(CaptureFacts.self, name.meta, in: spool)
+        let facts = try #require(read)
+        #expect(facts.filter == "tcp" && facts.excluded == "tcp port 22" && facts.offloads == ["gro"])
+    }
+
+    @Test func `of an older part than the last one nothing is claimed`() throws {
+        let name = Sample.name(41)
+        try ledger().setNext(43, recording: .init(filter: "tcp", excluded: nil, offloads: nil))
+        try spool.put(name.part, Sample.pcap([100]))
+        #expect(try recover().count == 1)
+        #expect(JSONFile.read(CaptureFacts.self, name.meta, in: spool)?.filter == nil)
+    }
+
     @Test func `a part whose tail was never written loses its zeros`() throws {
         let whole = Sample.pcap([100])
         try spool.put(Sample.name(1).part, whole + [UInt8](repeating: 0, count: 8192))

@@ -14,8 +14,14 @@ extension Lab {
         let directory = directory ?? pcaps
         var all = ["SENSOR_SPOOL_FREE": "0", "TZ": "UTC"]
         for (key, value) in environment { all[key] = value }
+        // One for each run: what an earlier one said must not be taken for this one's.
+        var (log, run) = (directory + ".log", 1)
+        while access(log, F_OK) == 0 {
+            run += 1
+            log = "\(directory)-\(run).log"
+        }
         let words = ["capture", "-i", name ?? interface, "-w", directory, "--name", "hand"] + options
-        let started = try Background(sensorCommand(words + (filter.isEmpty ? [] : [filter])), environment: all, log: directory + ".log")
+        let started = try Background(sensorCommand(words + (filter.isEmpty ? [] : [filter])), environment: all, log: log)
         if waitForCapture {
             try waitUntil(20, "capturing; \(started.output)") { started.says("capturing on ") > 0 || started.hasEnded }
             if started.hasEnded { throw LabError(description: "capture ended: \(started.output)") }

@@ -1,15 +1,16 @@
 import Glibc
-import Linux
+public import Linux
 
-/// Room on the disk that is kept to be given up (`state/reserve`): journal and manifest need some before a file
-/// can leave, and where others have filled the disk it would otherwise stay full for ever.
-enum Reserve {
-    private static let file = "reserve"
+/// Room on the disk that is kept to be given up, a file for each program in `state`: the shipper's journal and manifest need
+/// some before a file can leave a disk that others have filled, and capture to write down what was lost when it ends there.
+public enum Reserve {
+    public static let shipper = "reserve"
+    public static func capture(_ interface: String) -> String { "reserve-\(SpoolName.escape(interface))" }
     private static let size = 64 << 10
     /// Only taken where it is not the last.
     private static let plenty: Int64 = 1 << 20
 
-    static func keep(in state: borrowing Directory) {
+    public static func keep(_ file: String = shipper, in state: borrowing Directory) {
         if (try? state.status(file)) != nil { return }
         guard let disk = DiskSpace(of: state.number), disk.free > plenty else { return }
         do {
@@ -19,7 +20,9 @@ enum Reserve {
     }
 
     /// Runs `body`; where the disk is full, once more after giving the reserve up.
-    static func spend(in state: borrowing Directory, _ body: () throws(SystemError) -> Void) throws(SystemError) {
+    public static func spend(
+        _ file: String = shipper, in state: borrowing Directory, _ body: () throws(SystemError) -> Void
+    ) throws(SystemError) {
         do { try body() } catch {
             guard [ENOSPC, EDQUOT].contains(error.code), try state.remove(file) else { throw error }
             try body()
