@@ -3,9 +3,11 @@
 #include "clinux.h"
 #include <errno.h>
 #include <netdb.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -67,3 +69,35 @@ long long sensor_peer_uid(int socket) {
 }
 
 int sensor_socketpair(int *ends) { return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends); }
+
+int sensor_set_tcp_keepalive(int socket, int idle, int interval, int probes) {
+    int on = 1;
+    if (setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) < 0) return -1;
+    if (setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) < 0) return -1;
+    if (setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval) < 0) return -1;
+    return setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+int sensor_set_tcp_max_segment(int socket, int bytes) {
+    return setsockopt(socket, IPPROTO_TCP, TCP_MAXSEG, &bytes, sizeof bytes);
+}
+
+int sensor_tcp_round_trip(int socket) {
+    struct tcp_info info;
+    socklen_t size = sizeof info;
+    return getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ? -1 : (int)info.tcpi_rtt;
+}
+
+int sensor_unacknowledged(int socket) {
+    int bytes = 0;
+    return ioctl(socket, SIOCOUTQ, &bytes) < 0 ? -1 : bytes;
+}
+
+int sensor_bind_source_port(int socket, int family, unsigned short port) {
+    if (family == AF_INET6) {
+        struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+        return bind(socket, (struct sockaddr *)&any, sizeof any);
+    }
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_port = htons(port)};
+    return bind(socket, (struct sockaddr *)&any, sizeof any);
+}

@@ -43,8 +43,14 @@ struct JournalEntry: Codable, Sendable, Equatable {
     }
 }
 
+extension JournalEntry {
+    static func randomLetters() -> String {
+        String((0..<8).map { _ in "abcdefghijklmnopqrstuvwxyz234567".randomElement() ?? "a" })
+    }
+}
+
 /// The entries, kept in one small file that is replaced atomically.
-struct Journal: ~Copyable {
+final class Journal {
     static let file = "ship.journal"
     private let state: Directory
     private(set) var entries: [String: JournalEntry]
@@ -54,13 +60,10 @@ struct Journal: ~Copyable {
         self.state = state
     }
 
-    /// Written at once: what follows relies on it.
-    mutating func set(_ file: String, _ entry: JournalEntry) throws(ShipFault) {
-        entries[file] = entry
-        try save()
-    }
-    /// Written with the next `set` or `save`: an entry whose file is gone means nothing.
-    mutating func forget(_ file: String) { entries[file] = nil }
+    /// Written with the next `save`.
+    func set(_ file: String, _ entry: JournalEntry) { entries[file] = entry }
+    /// Written with the next `save`: an entry whose file is gone means nothing.
+    func forget(_ file: String) { entries[file] = nil }
     func save() throws(ShipFault) {
         try withRoom { () throws(SystemError) in try JSONFile.write(entries, Self.file, in: state) }
     }

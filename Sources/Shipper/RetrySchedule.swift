@@ -46,7 +46,7 @@ struct RetrySchedule {
     private func spread(_ dice: Double) -> Double { 0.8 + 0.4 * dice }
 }
 
-/// A limit in bytes per second. At most a quarter of a second's bytes are let go at once.
+/// A limit in bytes per second. At most a tenth of a second's bytes are let go at once.
 struct RateLimit {
     let bytesPerSecond: Int64
     private var credit: Double
@@ -56,16 +56,21 @@ struct RateLimit {
         self.bytesPerSecond = bytesPerSecond
         self.credit = 0
     }
-    private var burst: Double { max(Double(bytesPerSecond) / 4, 1) }
+    private var burst: Double { max(Double(bytesPerSecond) / 10, 1) }
 
-    /// Bytes that may go now.
+    /// Crumbs would become tiny packets.
+    private var worth: Double { min(burst, 32_768) }
+
+    /// Bytes that may go now; 0 until they are worth a packet.
     mutating func allowance(at now: MonotonicTime) -> Int {
         let elapsed = last.map { max(0, now - $0) } ?? 1
         last = now
         credit = min(burst, credit + elapsed * Double(bytesPerSecond))
-        return Int(max(0, credit))
+        return credit >= worth ? Int(credit) : 0
     }
     mutating func spend(_ bytes: Int) { credit -= Double(bytes) }
-    /// Seconds until a useful amount may go.
-    var pause: Double { max(0.01, (min(burst, 32_768) - credit) / Double(bytesPerSecond)) }
+    /// When something may go again; nil where nothing waits for it.
+    func due(_ now: MonotonicTime, isWaiting: Bool) -> MonotonicTime? {
+        isWaiting ? now + max(0.005, (worth - credit) / Double(bytesPerSecond)) : nil
+    }
 }

@@ -8,11 +8,12 @@ struct SSHApproach {
     let policy: HostKeyPolicy
     let known: KnownHosts
     let login: SSHOptions
+    let port: UInt16
     /// Seconds for the connection itself.
     let timeout: Double
 
     init(_ options: ShipOptions, _ ssh: SSHTarget) throws(ShipFault) {
-        let port = options.arguments.port ?? 22
+        port = options.arguments.port ?? 22
         known = try KnownHosts(text: KnownHostsFile.text(options.knownHostsFile))
         policy = HostKeyPolicy(
             pinned: options.pinnedHostKeys, strict: options.arguments.strictHostKeyChecking, host: ssh.host, port: port)

@@ -36,8 +36,20 @@ public struct ShipOptions: Sendable {
 
 /// Finished files to the target, oldest first, for ever.
 public struct ShipWorker: ~Copyable {
-    /// A connection without work is kept for so many seconds.
-    private static let linger = 15.0
+    /// A connection without work is kept for so many seconds: longer than a file takes to be captured.
+    private static let linger = 75.0
+    /// Before the end of a stop: what the target has is secured then, and nothing more is sent.
+    private static let securing = 0.8
+    /// How often at least what a slow link has carried is made safe.
+    private static let checkpointing = 5.0
+    /// How often the spool is listed while there is work.
+    private static let relisting = 0.1
+    /// With more files known the spool need not be listed.
+    private static let fewWait = 512
+    /// Stands for files whose sizes nobody has looked at.
+    private static let muchWaits: Int64 = 16 << 20
+    /// Bytes of a TCP segment that pass a tunnel whose path MTU nobody learns.
+    private static let smallSegment: Int32 = 1208
     /// How long, at a stop, capture is given to finish its last file.
     private static let lastFiles = 1.5
     /// How long `--once` waits for files that are still being written.
@@ -56,13 +68,17 @@ public struct ShipWorker: ~Copyable {
     private let stop: StopWatch
     private let lock: Descriptor
     private var watch: SpoolWatch
-    private var delivery: Delivery
+    private let journal: Journal
+    private var rate: RateLimit?
+    private var progress = ProgressLine()
+    private var maxSegment: Int32?
     private var schedule = RetrySchedule()
     private var said: ShipFault?
     /// Faults that come by turns are still one line each.
     private var saidSinceDelivery: Set<String> = []
     /// The last attempt did not get through to the account.
     private var isAway = true
+    private var wasAway = true
     private var saidSync = false
     private var postponed: [String: Postponed] = [:]
     private var waiting = 0
@@ -73,7 +89,7 @@ public struct ShipWorker: ~Copyable {
         unsafe sensor_prctl_name("sensor-ship")
         // A local directory may be somebody else's, which root writes by CAP_DAC_OVERRIDE only.
         if options.isSupervised, case .ssh = options.target { sensor_drop_capabilities() }
-        let spool = try Directory(options.spool, create: true)
+        _ = try Directory(options.spool, create: true)
         let state = try Directory(options.state, create: true)
         // On the directory itself, so that it holds whatever state directory the other one uses.
         let lock = try Descriptor.open(options.spool, flags: O_RDONLY | O_DIRECTORY)
@@ -81,19 +97,12 @@ public struct ShipWorker: ~Copyable {
             throw ShipFault(.operators, "another shipper works on \(options.spool) (it holds a lock on the directory)")
         }
         self.watch = try SpoolWatch(options.spool)
-        self.delivery = Delivery(spool: spool, state: state, rate: Self.rate(options), target: Self.label(options), stop: stop)
+        self.journal = Journal(state)
+        self.rate = Self.rate(options).map { RateLimit(bytesPerSecond: $0) }
         self.options = options
         self.log = WorkerLog(options.face, overProgress: options.showsProgress)
         self.stop = stop
         self.lock = lock
-        if options.showsProgress {
-            var line = ProgressLine()
-            delivery.progress = { now in
-                line.show(now.done, isLast: now.done == now.size) { rate in
-                    "\(now.file) \(now.done * 100 / max(1, now.size))% \(rate / 1024) KiB/s, \(now.backlog) waiting"
-                }
-            }
-        }
     }
 
     private static func rate(_ options: ShipOptions) -> Int64? {
@@ -112,8 +121,8 @@ public struct ShipWorker: ~Copyable {
     /// Returns the exit code.
     public mutating func run() -> Int32 {
         do throws(ShipFault) {
-            try delivery.clearDelivered()
-            delivery.keepReserve()
+            try clearDelivered()
+            journal.keepReserve()
             let patience = MonotonicTime.now() + Self.resting
             while true {
                 let queue = try pending()
@@ -121,7 +130,7 @@ public struct ShipWorker: ~Copyable {
                     if options.once {
                         // What somebody has just put there is still resting; what never rests is left.
                         guard let look = watch.nextLook, look < patience else {
-                            try delivery.saveJournal()
+                            try journal.save()
                             return postponed.isEmpty && watch.nextLook == nil && watch.unreadable.isEmpty ? 0 : 1
                         }
                         try stop.wait(until: look)
@@ -140,15 +149,29 @@ public struct ShipWorker: ~Copyable {
                 say(error)
                 return 1
             }
-            try? delivery.saveJournal()
+            try? journal.save()
             return options.once ? 1 : 0
         }
+    }
+
+    /// Ends what a crash left between unlinking a pcap and unlinking what lies beside it.
+    private func clearDelivered() throws(ShipFault) {
+        let spool = try ShipFault.here { () throws(SystemError) in try Directory(options.spool) }
+        for file in journal.entries.keys.sorted() {
+            do {
+                guard try spool.status(file) == nil else { continue }
+                try spool.remove(SpoolName.manifest(of: file))
+                try spool.remove(SpoolName.meta(of: file))
+            } catch { throw .local(error) }
+            journal.forget(file)
+        }
+        if !journal.entries.isEmpty { try journal.save() }
     }
 
     // MARK: waiting
 
     /// Finished files whose time has come.
-    private mutating func pending() throws(ShipFault) -> [String] {
+    private mutating func pending(besides dispatcher: Dispatcher? = nil) throws(ShipFault) -> [String] {
         let all = try watch.finished()
         for name in watch.unreadable where saidUnreadable.insert(name).inserted {
             let why = "\(name) in the spool is no UTF-8 name: kept here, rename it"
@@ -158,7 +181,9 @@ public struct ShipWorker: ~Copyable {
         postponed = postponed.filter { names.contains($0.key) }
         waiting = all.count
         let now = MonotonicTime.now()
-        return all.filter { name in postponed[name].map { $0.until <= now && !options.once } ?? true }
+        return all.filter { name in
+            !(dispatcher?.has(name) ?? false) && (postponed[name].map { $0.until <= now && !options.once } ?? true)
+        }
     }
 
     private var nextDue: MonotonicTime {
@@ -168,7 +193,7 @@ public struct ShipWorker: ~Copyable {
     /// Nothing to do and no connection.
     private mutating func rest() throws(ShipFault) {
         if stop.isStopping { return try awaitLastFiles() }
-        try? delivery.saveJournal()
+        try? journal.save()
         try stop.wait(watch.descriptor, until: nextDue)
         _ = watch.hear()
     }
@@ -182,6 +207,7 @@ public struct ShipWorker: ~Copyable {
             if watch.hear(), try !pending().isEmpty { break }
         }
         if try pending().isEmpty { throw .stopped }
+        stop.grant(Self.lastFiles)
     }
 
     private var captureIsEnding: Bool {
@@ -211,54 +237,104 @@ public struct ShipWorker: ~Copyable {
 
     private mutating func deliver() throws(ShipFault) {
         switch options.target {
-        case .directory(let path):
-            var box = try DirectoryDropBox(path, stop: stop)
-            try drain(&box, socket: -1)
+        case .directory(let path): try serve(.directory(try DirectoryLane(path, number: 1)))
         case .ssh(let ssh):
-            let wasAway = isAway
-            isAway = true
-            var box = try connect(ssh, wasAway: wasAway)
-            try drain(&box, socket: box.socket.number)
+            let uplink = try uplink(to: ssh)
+            do throws(ShipFault) { try serve(.ssh(uplink)) } catch {
+                // What gets no packet through, though it connects, may be told so by smaller ones.
+                if uplink.wentSilent { maxSegment = maxSegment == nil ? Self.smallSegment : nil }
+                throw error
+            }
         }
     }
 
     /// Everything that is finished, and what comes while the connection is kept.
-    private mutating func drain<Box: DropBox & ~Copyable>(_ box: inout Box, socket: Int32) throws(ShipFault) {
+    private mutating func serve(_ way: Way) throws(ShipFault) {
+        let dispatcher = Dispatcher(spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) }, journal: journal, target: label)
+        defer { try? journal.save() }
+        var queue = try pending()[...]
+        var listed = MonotonicTime.now()
+        var heard = false
+        var idleSince: MonotonicTime?
         while true {
-            for file in try pending() {
-                delivery.backlog = max(0, waiting - 1)
-                do {
-                    if let report = try delivery.deliver(file, to: &box) {
-                        delivered(file, report)
-                    } else {
-                        postponed[file, default: Postponed(until: .now())].until = .now() + 2
-                    }
-                } catch {
-                    guard error.kind == .file else { throw error }
-                    postpone(file, error)
-                }
-                waiting -= 1
-                if stop.isOver { throw .stopped }
+            let now = MonotonicTime.now()
+            var isBusy = false
+            do throws(ShipFault) { isBusy = try way.advance(now: now) } catch {
+                // A server that ends a connection nobody uses is not a fault.
+                if idleSince != nil, error.kind == .passing { return }
+                throw error
             }
-            if options.once { return }
-            if stop.isStopping { try awaitLastFiles() } else if try !lingers(socket) { return }
+            if way.isReady {
+                greet(way)
+                dispatcher.keepsOrder = way.keepsOrder
+                while !dispatcher.isEnding, dispatcher.takesMore, let file = queue.popFirst() { try start(file, dispatcher) }
+            }
+            if let remaining = stop.remaining, remaining < Self.securing { dispatcher.secure(way.lanes) }
+            if try dispatcher.step(way.lanes, &rate) { isBusy = true }
+            for news in dispatcher.takeNews() { take(news, left: queue.count + dispatcher.count) }
+            showProgress(dispatcher, left: queue.count)
+            try way.adapt(now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged, isHeld: rate != nil)
+            if try way.advance(now: now) { isBusy = true }
+            if stop.isOver || (dispatcher.isEnding && way.underWay == 0) { throw .stopped }
+            if heard, queue.count < Self.fewWait, now - listed > Self.relisting || dispatcher.count == 0 {
+                queue = try pending(besides: dispatcher)[...]
+                (heard, listed) = (false, .now())
+                if !queue.isEmpty { isBusy = true }
+            }
+            var due = [way.due, dispatcher.count > 0 ? now + Self.checkpointing : nil, rate?.due(now, isWaiting: dispatcher.waiting > 0)]
+            if heard { due.append(listed + Self.relisting) }
+            if dispatcher.count > 0 || !queue.isEmpty {
+                idleSince = nil
+            } else {
+                queue = try pending()[...]
+                listed = .now()
+                if !queue.isEmpty { continue }
+                if options.once { return }
+                if stop.isStopping {
+                    try awaitLastFiles()
+                    heard = true
+                    continue
+                }
+                if idleSince == nil { try? journal.save() }
+                let since = idleSince ?? now
+                idleSince = since
+                if now - since >= Self.linger { return }
+                due += [since + Self.linger, nextDue]
+            }
+            var entries = [pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)]
+            way.addPolls(&entries)
+            try stop.wait(&entries, until: isBusy ? now : due.compactMap { $0 }.min())
+            if entries[0].revents != 0, watch.hear() { heard = true }
         }
     }
 
-    /// False when the connection has had its time, or the server ended it.
-    private mutating func lingers(_ socket: Int32) throws(ShipFault) -> Bool {
-        try? delivery.saveJournal()
-        let end = min(.now() + Self.linger, nextDue)
-        while true {
-            let woken = try stop.wait(watch.descriptor, second: socket, until: end)
-            if stop.isStopping { return true }
-            if woken.second { return false }
-            if watch.hear() { return true }
-            if .now() >= end { return try !pending().isEmpty }
+    private mutating func start(_ file: String, _ dispatcher: Dispatcher) throws(ShipFault) {
+        if dispatcher.has(file) { return }
+        do throws(ShipFault) {
+            if try !dispatcher.start(file) { postponed[file, default: Postponed(until: .now())].until = .now() + 2 }
+        } catch {
+            guard error.kind == .file else { throw error }
+            postpone(file, error)
         }
     }
 
-    private mutating func delivered(_ file: String, _ report: Delivery.Report) {
+    private mutating func take(_ news: Dispatcher.News, left: Int) {
+        switch news {
+        case .delivered(let report): delivered(report, left: left)
+        case .postponed(let file, let fault): postpone(file, fault)
+        }
+    }
+
+    private mutating func showProgress(_ dispatcher: Dispatcher, left: Int) {
+        guard options.showsProgress, let now = dispatcher.oldest else { return }
+        let total = dispatcher.acknowledged
+        progress.show(total) { rate in
+            "\(now.file) \(now.done * 100 / max(1, now.size))% \(rate / 1024) KiB/s, \(left + dispatcher.count - 1) waiting"
+        }
+    }
+
+    private mutating func delivered(_ report: Dispatcher.Delivered, left: Int) {
+        let file = report.file
         postponed[file] = nil
         if let before = said {
             log.say(
@@ -273,12 +349,12 @@ public struct ShipWorker: ~Copyable {
         log.say(
             Event(
                 .info, "delivered",
-                "delivered \(file) packets=\(report.packets.map(String.init) ?? "?") bytes=\(report.bytes) seconds=\(seconds) waiting=\(delivery.backlog)",
+                "delivered \(file) packets=\(report.packets.map(String.init) ?? "?") bytes=\(report.bytes) seconds=\(seconds) waiting=\(left)",
                 [
                     "file": .text(file), "packets": report.packets.map { .number(Int64($0)) } ?? .none, "bytes": .number(report.bytes),
-                    "waiting": .number(Int64(delivery.backlog)), "target": .text(label),
+                    "waiting": .number(Int64(left)), "target": .text(label),
                 ]))
-        if delivery.targetCannotSync, !saidSync {
+        if !report.isSynced, !saidSync {
             saidSync = true
             log.say(
                 Event(
@@ -302,30 +378,23 @@ public struct ShipWorker: ~Copyable {
 
     // MARK: connecting
 
-    private mutating func connect(_ ssh: SSHTarget, wasAway: Bool) throws(ShipFault) -> SFTPDropBox {
-        let port = options.arguments.port ?? 22
+    private mutating func uplink(to ssh: SSHTarget) throws(ShipFault) -> Uplink {
+        let approach = try SSHApproach(options, ssh)
+        let port = approach.port
         let addresses = try Resolver.resolve(ssh.host, port: port, family: options.arguments.addressFamily, stop: stop)
         try announce(addresses, port)
-        let approach = try SSHApproach(options, ssh)
-        let connection = try Connector.connect(
-            addresses, host: ssh.host, port: port, from: options.sourcePorts, timeout: approach.timeout, stop: stop)
-        let address = connection.address
-        let file = options.knownHostsFile
-        let (known, policy) = (approach.known, approach.policy)
-        var seen: SSHPublicKey?
-        let log = self.log
-        let state = options.state
-        let box = try SFTPDropBox.open(
-            connection.takeSocket(), approach.login, directory: ssh.directory, place: "\(ssh.host) port \(port)", stop: stop
-        ) {
-            key throws(ShipFault) in
-            seen = key
-            switch policy.decide(key, known: known, file: file) {
+        wasAway = isAway
+        isAway = true
+        let (file, state, log) = (options.knownHostsFile, options.state, log)
+        let careless = approach.policy.strict == .no
+        return try Uplink(options, ssh, addresses: addresses, approach: approach, maxSegment: maxSegment) { key throws(ShipFault) in
+            // Read again: a second connection finds what the first has learned.
+            let known = try KnownHosts(text: KnownHostsFile.text(file))
+            switch approach.policy.decide(key, known: known, file: file) {
             case .accept: return
             case .refuse(let why): throw ShipFault(.operators, why)
             case .learn:
                 try KnownHostsFile.learn(KnownHosts.line(host: ssh.host, port: port, key: key), file, state: state)
-                let careless = policy.strict == .no
                 log.say(
                     Event(
                         careless ? .warn : .info, "host_key_learned",
@@ -334,15 +403,19 @@ public struct ShipWorker: ~Copyable {
                         ["host": .text(ssh.host), "fingerprint": .text(key.fingerprint), "type": .text(key.type), "file": .text(file)]))
             }
         }
-        if wasAway {
-            log.say(
-                Event(
-                    .info, "connected",
-                    "connected to \(approach.login.user)@\(ssh.host) (\(address.text) port \(port)), host key \(seen?.fingerprint ?? "?")",
-                    ["target": .text(label), "address": .text(address.text), "fingerprint": .text(seen?.fingerprint ?? "")]))
-        }
+    }
+
+    /// Once for each connection after the target was away.
+    private mutating func greet(_ way: Way) {
+        guard isAway, case .ssh(let uplink) = way, case .ssh(let ssh) = options.target, let first = uplink.first else { return }
         isAway = false
-        return box
+        guard wasAway, let address = first.address, let key = first.hostKey else { return }
+        let (port, user) = (options.arguments.port ?? 22, SSHApproach.user(options, ssh))
+        log.say(
+            Event(
+                .info, "connected",
+                "connected to \(user)@\(ssh.host) (\(address.text) port \(port)), host key \(key.fingerprint)",
+                ["target": .text(label), "address": .text(address.text), "fingerprint": .text(key.fingerprint)]))
     }
 
     /// Tells capture which addresses the upload goes to, before the first packet of it.
@@ -355,6 +428,7 @@ public struct ShipWorker: ~Copyable {
             try Reserve.spend(in: state) { () throws(SystemError) in try JSONFile.write(now, TargetAddresses.file, in: state) }
         } catch { throw .local(error) }
         // At a stop capture has ended, or is about to.
+        guard options.isSupervised || captureIsEnding else { return }
         let end = MonotonicTime.now() + Self.filterPause
         while .now() < end, !stop.isStopping { try stop.wait(until: end) }
     }

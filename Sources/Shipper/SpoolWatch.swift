@@ -6,7 +6,7 @@ import Spool
 /// Which files of the spool are finished.
 ///
 /// Ours are by their name. What others put there is when it was renamed in, or has not changed for two
-/// seconds: by the inode's own stamp, or where clocks disagree by looking twice.
+/// seconds: by its stamp, or where clocks disagree by looking twice.
 struct SpoolWatch: ~Copyable {
     private static let rest = 2.0
     private let spool: Directory
@@ -80,7 +80,7 @@ struct SpoolWatch: ~Copyable {
     private mutating func rests(_ name: String, _ now: MonotonicTime) -> Bool {
         guard let status = try? spool.status(name), status.isRegular else { return false }
         if renamedIn.contains(name) { return true }
-        let age = Double(WallTime.now().microseconds - status.changed.microseconds) / 1e6
+        let age = Double(WallTime.now().microseconds - status.modified.microseconds) / 1e6
         if age >= Self.rest { return true }
         if let before = seen[name], before.status == status {
             if now - before.at >= Self.rest { return true }

@@ -11,7 +11,7 @@ final class StopWatch {
     private let lifeline: Int32?
     private(set) var isStopping = false
     private var end: MonotonicTime?
-    static let grace = 4.0
+    static let grace = 1.8
 
     init(isSupervised: Bool) throws(SystemError) {
         self.signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE])
@@ -30,28 +30,41 @@ final class StopWatch {
         _ descriptor: Int32 = -1, read: Bool = true, write: Bool = false, second: Int32 = -1, until deadline: MonotonicTime?,
         untilStop: Bool = false
     ) throws(ShipFault) -> Woken {
-        if isOver || (untilStop && isStopping) { throw .stopped }
         var entries = [
             pollfd(fd: descriptor, events: Int16((read ? POLLIN : 0) | (write ? POLLOUT : 0)), revents: 0),
-            pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: lifeline ?? -1, events: Int16(POLLIN), revents: 0),
             pollfd(fd: second, events: Int16(POLLIN), revents: 0),
         ]
-        let due = [deadline, end].compactMap { $0 }.min()
-        let milliseconds = due.map { Int32(min(max(0, ($0 - .now()) * 1000 + 0.999), 86_400_000)) } ?? -1
-        unsafe poll(&entries, 4, milliseconds)
-        while let signal = signals.next() { if signal != SIGPIPE { stop(after: Self.grace) } }
-        if entries[2].revents != 0 {
-            var byte: UInt8 = 0
-            if unsafe Glibc.read(0, &byte, 1) <= 0 { stop(after: 0) }
-        }
-        if isOver || (untilStop && isStopping) { throw .stopped }
+        try wait(&entries, until: deadline, untilStop: untilStop)
         let failed = Int16(POLLERR) | Int16(POLLHUP)
         return Woken(
             read: entries[0].revents & (Int16(POLLIN) | failed) != 0,
             write: entries[0].revents & (Int16(POLLOUT) | failed) != 0,
-            second: entries[3].revents != 0)
+            second: entries[1].revents != 0)
     }
+
+    /// The same for many descriptors; what happened to them is in their `revents`.
+    func wait(_ entries: inout [pollfd], until deadline: MonotonicTime?, untilStop: Bool = false) throws(ShipFault) {
+        if isOver || (untilStop && isStopping) { throw .stopped }
+        let count = entries.count
+        entries.append(pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0))
+        entries.append(pollfd(fd: lifeline ?? -1, events: Int16(POLLIN), revents: 0))
+        let due = [deadline, end].compactMap { $0 }.min()
+        let milliseconds = due.map { Int32(min(max(0, ($0 - .now()) * 1000 + 0.999), 86_400_000)) } ?? -1
+        unsafe poll(&entries, UInt(entries.count), milliseconds)
+        while let signal = signals.next() { if signal != SIGPIPE { stop(after: Self.grace) } }
+        if entries[count + 1].revents != 0 {
+            var byte: UInt8 = 0
+            if unsafe Glibc.read(0, &byte, 1) <= 0 { stop(after: 0) }
+        }
+        entries.removeLast(2)
+        if isOver || (untilStop && isStopping) { throw .stopped }
+    }
+
+    /// Gives `seconds` more than there were, from now on.
+    func grant(_ seconds: Double) { end = end.map { max($0, .now() + seconds) } }
+
+    /// Seconds until everything ends; nil where nothing has told it to.
+    var remaining: Double? { end.map { $0 - .now() } }
 
     private func stop(after seconds: Double) {
         isStopping = true

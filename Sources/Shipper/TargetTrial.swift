@@ -5,14 +5,6 @@ import Glibc
 public import Linux
 import Settings
 
-/// What a trial needs beyond a delivery, which never removes anything.
-protocol TrialDropBox: DropBox, ~Copyable {
-    /// Bytes that the account may still write; nil where the target does not tell.
-    mutating func freeSpace() throws(ShipFault) -> Int64?
-    /// False where the target refused.
-    mutating func remove(_ name: String) throws(ShipFault) -> Bool
-}
-
 /// Does once at the target all that delivering takes, with a small hidden file, and keeps nothing: no host key is learned.
 public struct TargetTrial {
     private static let content = [UInt8](repeating: 0x2e, count: 4096)
@@ -40,13 +32,13 @@ public struct TargetTrial {
         do throws(ShipFault) {
             switch options.target {
             case .directory(let path):
-                var box = try DirectoryDropBox(path, stop: stop)
+                let lane = try DirectoryLane(path, number: 1)
                 found(.ok, path)
-                try use(&box)
+                try use(.directory(lane))
             case .ssh(let ssh):
-                var box = try connect(ssh)
+                let uplink = try connect(ssh)
                 found(.ok, "\(ShipWorker.label(options)) lets this sensor in, with SFTP")
-                try use(&box)
+                try use(.ssh(uplink))
             }
         } catch { found(.fail, error.description) }
     }
@@ -55,39 +47,63 @@ public struct TargetTrial {
 
     // MARK: getting there
 
-    private mutating func connect(_ ssh: SSHTarget) throws(ShipFault) -> SFTPDropBox {
-        let port = options.arguments.port ?? 22
+    private mutating func connect(_ ssh: SSHTarget) throws(ShipFault) -> Uplink {
         step = "target name"
+        let approach = try SSHApproach(options, ssh)
+        let port = approach.port
         let resolved = try Resolver.resolve(ssh.host, port: port, family: options.arguments.addressFamily, stop: stop)
         addresses = resolved.map(\.text)
         found(.ok, "\(ssh.host) is \(addresses.joined(separator: ", "))")
         step = "connection"
-        let approach = try SSHApproach(options, ssh)
-        let connection = try Connector.connect(
-            resolved, host: ssh.host, port: port, from: options.sourcePorts, timeout: approach.timeout, stop: stop)
-        let (low, high) = (options.sourcePorts.lowerBound, options.sourcePorts.upperBound)
-        found(.ok, "\(connection.address.text) port \(port) answers, from a source port of \(low)-\(high)")
-        step = "host key"
         let file = options.knownHostsFile
-        var isTrusted = false
-        let box: SFTPDropBox
-        do throws(ShipFault) {
-            let tell = self.tell
-            box = try SFTPDropBox.open(
-                connection.takeSocket(), approach.login, directory: ssh.directory, place: "\(ssh.host) port \(port)", stop: stop
-            ) { key throws(ShipFault) in
-                let result = try Self.judge(
-                    approach.policy.decide(key, known: approach.known, file: file), words: "\(key.type) \(key.fingerprint)",
-                    isPinned: !options.pinnedHostKeys.isEmpty, file: file)
-                tell(result)
-                isTrusted = true
+        let (options, tell) = (options, tell)
+        let way = Way.ssh(
+            try Uplink(options, ssh, addresses: resolved, approach: approach, maxSegment: nil) { key throws(ShipFault) in
+                tell(
+                    try Self.judge(
+                        approach.policy.decide(key, known: approach.known, file: file), words: "\(key.type) \(key.fingerprint)",
+                        isPinned: !options.pinnedHostKeys.isEmpty, file: file))
+            })
+        guard case .ssh(let uplink) = way else { throw .stopped }
+        while !uplink.isReady {
+            let now = MonotonicTime.now()
+            do throws(ShipFault) { _ = try uplink.advance(now: now) } catch {
+                step = uplink.first?.address == nil ? "connection" : uplink.first?.hostKey == nil ? "host key" : "login"
+                throw error
             }
-        } catch {
-            if isTrusted { step = "login" }
-            throw error
+            if step == "connection", let address = uplink.first?.address {
+                let (low, high) = (options.sourcePorts.lowerBound, options.sourcePorts.upperBound)
+                found(.ok, "\(address.text) port \(port) answers, from a source port of \(low)-\(high)")
+                step = "host key"
+            }
+            if !uplink.isReady { try wait(way) }
         }
         step = "login"
-        return box
+        return uplink
+    }
+
+    private func wait(_ way: Way) throws(ShipFault) {
+        var entries: [pollfd] = []
+        way.addPolls(&entries)
+        try stop.wait(&entries, until: way.due, untilStop: true)
+    }
+
+    /// One question, and its answer.
+    private func ask(_ call: TargetCall, _ way: Way, content: [UInt8] = []) throws(ShipFault) -> TargetAnswer {
+        guard let lane = way.lanes.first else { throw .stopped }
+        if case .write(let handle, let offset, let count) = call {
+            _ = unsafe lane.write(handle, offset..<(offset + Int64(count)), for: 1) {
+                unsafe $0.copyBytes(from: content)
+                return true
+            }
+        } else {
+            lane.ask(call, for: 1)
+        }
+        while true {
+            _ = try way.advance(now: .now())
+            if let answer = lane.takeAnswers().first(where: { $0.owner == 1 }) { return answer.answer }
+            try wait(way)
+        }
     }
 
     static func judge(_ decision: HostKeyPolicy.Decision, words: String, isPinned: Bool, file: String) throws(ShipFault) -> CheckResult {
@@ -116,78 +132,73 @@ public struct TargetTrial {
         return free.first.map { (from, $0) }
     }
 
-    private mutating func use<Box: TrialDropBox & ~Copyable>(_ box: inout Box) throws(ShipFault) {
+    private mutating func use(_ way: Way) throws(ShipFault) {
+        guard let lane = way.lanes.first?.number else { throw .stopped }
         step = "target write"
-        guard let names = try Self.names(of: sensor, existing: { name throws(ShipFault) in try box.status(of: name) != nil }) else {
+        let trial = self
+        let taken = { (name: String) throws(ShipFault) -> Bool in
+            switch try trial.ask(.look(name, lane: lane), way) {
+            case .refused(.missing): return false
+            case .refused(let why): throw ShipFault(.operators, FileDelivery.words("look at \(name)", why, ShipWorker.label(trial.options)))
+            default: return true
+            }
+        }
+        guard let names = try Self.names(of: sensor, existing: taken) else {
             throw ShipFault(.operators, "the files .sensor-check.\(sensor).*.part of earlier trials are in the way: remove them there")
         }
         var last = names.from
-        do throws(ShipFault) {
-            try tryOut(&box, names.from, names.to, &last)
-        } catch {
+        do throws(ShipFault) { try tryOut(way, lane, names.from, names.to, &last) } catch {
             found(.fail, error.description)
-            step = "target removal"
-            try cleanUp(&box, last)
-            return
         }
         step = "target removal"
-        try cleanUp(&box, last)
+        guard try taken(last) else { return }
+        if try ask(.remove(last, lane: lane), way) == .done { return found(.ok, "the trial's file is gone again") }
+        // The line of `print-key --authorized-keys` does not allow it either.
+        found(.ok, "the account may not remove files, which is as it should be; \(last), of \(Self.content.count) bytes, stays there for the next trial")
     }
 
-    private mutating func tryOut<Box: TrialDropBox & ~Copyable>(
-        _ box: inout Box, _ from: String, _ to: String, _ last: inout String
-    ) throws(ShipFault) {
+    private mutating func tryOut(_ way: Way, _ lane: Int, _ from: String, _ to: String, _ last: inout String) throws(ShipFault) {
         let before = WallTime.now().seconds
-        _ = try box.openTemporary(from, at: 0)
-        try write(&box)
-        let size = Int64(Self.content.count)
+        let handle: TargetHandle
+        switch try ask(.open(from, .any, lane: lane), way) {
+        case .opened(let opened): handle = opened
+        case .refused(let why): throw ShipFault(.operators, FileDelivery.words("make a file", why, ShipWorker.label(options)))
+        default: throw ShipFault(.passing, "the target answered something else")
+        }
+        let size = Self.content.count
+        let written = try ask(.write(handle, offset: 0, count: size), way, content: Self.content)
         step = "target fsync"
-        let isSynced = try box.sync()
+        let synced = written == .done ? try ask(.sync(handle), way) : written
         step = "target write"
-        try box.closeTemporary(size: size)
+        _ = try ask(.close(handle), way)
+        if case .refused(let why) = written {
+            let free = try ask(.space(lane: lane), way)
+            throw ShipFault(.operators, FileDelivery.words("write", FileDelivery.why(why, free), ShipWorker.label(options)))
+        }
         let after = WallTime.now().seconds
         found(.ok, "a file of \(size) bytes")
         step = "target fsync"
-        if isSynced {
+        if synced == .done {
             found(.ok, "done")
         } else {
             found(.warn, "the server cannot: what its disk had not written when its power fails is lost there")
         }
         step = "clock"
-        let there = try box.status(of: from)
-        let (state, words) = Self.clock(there?.modified, from: before, to: after)
+        var modified: Int64?
+        if case .status(let there) = try ask(.look(from, lane: lane), way) { modified = there.modified }
+        let (state, words) = Self.clock(modified, from: before, to: after)
         found(state, words)
         step = "target rename"
-        guard try box.rename(from, to: to) else {
+        guard try ask(.rename(from, to: to, lane: lane), way) == .done else {
             throw ShipFault(.operators, "\(ShipWorker.label(options)) refuses to rename, so no file would ever get its final name")
         }
         last = to
         found(.ok, "done")
         step = "target space"
-        let (room, said) = Self.space(try box.freeSpace())
+        var free: Int64?
+        if case .space(let bytes) = try ask(.space(lane: lane), way) { free = bytes }
+        let (room, said) = Self.space(free)
         found(room, said)
-    }
-
-    private func write<Box: TrialDropBox & ~Copyable>(_ box: inout Box) throws(ShipFault) {
-        let file = try ShipFault.here { () throws(SystemError) in try Self.source() }
-        var source = UploadSource(file.number, size: Int64(Self.content.count))
-        try source.fill()
-        while source.available > 0 { source.advance(try box.write(source, count: source.available)) }
-    }
-
-    private static func source() throws(SystemError) -> Descriptor {
-        let file = Descriptor(owning: Int32(try checked("memfd_create") { unsafe Int(sensor_memory_file("sensor-check")) }))
-        try file.writeAll(content)
-        return file
-    }
-
-    private mutating func cleanUp<Box: TrialDropBox & ~Copyable>(_ box: inout Box, _ name: String) throws(ShipFault) {
-        if try box.status(of: name) == nil { return }
-        if try box.remove(name) { return found(.ok, "the trial's file is gone again") }
-        // The line of `print-key --authorized-keys` does not allow it either.
-        _ = try box.openTemporary(name, at: 0)
-        try box.closeTemporary(size: 0)
-        found(.ok, "the account may not remove files, which is as it should be; \(name), empty, stays there for the next trial")
     }
 
     // MARK: judging
@@ -216,6 +227,6 @@ public struct TargetTrial {
 public enum LocalTarget {
     /// Makes the file. Whoever asks for it has looked whether the right disk is mounted.
     public static func mark(_ path: String) throws(SystemError) {
-        _ = try Directory(path).open(DirectoryDropBox.marker, flags: O_WRONLY | O_CREAT, mode: 0o644)
+        _ = try Directory(path).open(DirectoryLane.marker, flags: O_WRONLY | O_CREAT, mode: 0o644)
     }
 }

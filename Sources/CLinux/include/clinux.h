@@ -153,6 +153,14 @@ int sensor_no_new_privileges(void);
 int sensor_connect_tcp(const char *_Nonnull host, const char *_Nonnull port, int *_Nonnull error);
 int sensor_prctl_name(const char *_Nonnull name);
 int sensor_set_tcp_user_timeout(int socket, unsigned int milliseconds);
+/* Seconds of silence before the first probe, seconds between probes, probes without an answer (tcp(7)). */
+int sensor_set_tcp_keepalive(int socket, int idle, int interval, int probes);
+int sensor_set_tcp_max_segment(int socket, int bytes);
+/* Microseconds, smoothed; -1 where it cannot be told. */
+int sensor_tcp_round_trip(int socket);
+/* Bytes that the peer has not acknowledged; -1 where it cannot be told. */
+int sensor_unacknowledged(int socket);
+int sensor_bind_source_port(int socket, int family, unsigned short port);
 int sensor_set_linger_zero(int socket);
 /// The function `name` of the library `soname`, or of `other` where there is no such library. The library is loaded when it is first
 /// asked for, and stays. *found keeps the answer. Where there is none the process ends as the dynamic linker would have ended it

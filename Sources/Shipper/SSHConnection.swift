@@ -1,0 +1,289 @@
+import CLinux
+import CSSH2
+import Evidence
+import Glibc
+import Linux
+
+/// What a login needs.
+struct SSHOptions: Sendable {
+    var user: String
+    var keyFile: String
+    var hostKeyPreference: [String]
+    var ciphers: [String]
+    var compression: Bool
+    /// The sensor's, and not one that the operator named.
+    var isOwnKey: Bool
+}
+
+/// What libssh2 here can do.
+public enum SSHLibrary {
+    /// RSA keys need rsa-sha2 signatures at every server since OpenSSH 8.8; libssh2 has them from 1.11.0 on.
+    public static var signsRSAWithSHA2: Bool { unsafe libssh2_version(0x01_0b_00) != nil }
+}
+
+/// One SSH connection: from the first packet to SFTP channels. Owns the socket, the session and what waits to be
+/// sent; never waits itself, and never asks the server for anything at its end, since on a dead link every
+/// polite good-bye waits for ever.
+@safe
+final class SSHConnection {
+    enum Stage { case dialing, exchanging, authenticating, channels }
+    struct Place {
+        /// As the user wrote it, with the port.
+        let name: String
+        let directory: String
+    }
+
+    /// Seconds without anything heard, until a connection is given up: while logging in, ...
+    private static let loginPatience = 30.0
+    /// ... for all of the login, ...
+    private static let loginMost = 90.0
+    /// ... while bytes are under way, ...
+    private static let linkPatience = 30.0
+    /// ... and for any answer at all; the disk of a server may be slow, and a link narrow.
+    private static let answerPatience = 120.0, answerMost = 300.0
+    /// No more is encrypted than the socket takes within moments.
+    private static let plenty = 384 << 10
+    /// LIBSSH2_ERROR_ALGO_UNSUPPORTED, which the headers have since 1.11.
+    private static let algorithmUnsupported: Int32 = -51
+
+    let place: Place
+    private let login: SSHOptions
+    private let check: (SSHPublicKey) throws(ShipFault) -> Void
+    private(set) var stage = Stage.dialing
+    private var dialer: Dialer?
+    private var socket: Int32 = -1
+    private let outbox: UnsafeMutablePointer<ssh2_outbox>
+    private var session: OpaquePointer?
+    private(set) var channels: [SFTPChannel] = []
+    private(set) var address: SocketAddress?
+    private(set) var hostKey: SSHPublicKey?
+    /// The server refused a further channel.
+    private(set) var isFull = false
+    private var began = MonotonicTime.now()
+    private var heardAt = MonotonicTime.now()
+    private var heard: UInt64 = 0
+    private var unacknowledged: Int32 = 0
+    private var answeredAt = MonotonicTime.now()
+    private var answered = 0
+    private let numbers: () -> Int
+
+    /// `numbers` gives each channel one of its own. `check` throws for a host key that is not the right one; nothing
+    /// has been said to the server then but the key exchange.
+    init(
+        _ dialer: consuming Dialer, _ login: SSHOptions, at place: Place, numbers: @escaping () -> Int,
+        check: @escaping (SSHPublicKey) throws(ShipFault) -> Void
+    ) throws(ShipFault) {
+        guard let outbox = unsafe ssh2_outbox_new() else { throw .local(SystemError("malloc", code: ENOMEM)) }
+        unsafe self.outbox = outbox
+        self.dialer = consume dialer
+        self.login = login
+        self.place = place
+        self.numbers = numbers
+        self.check = check
+    }
+
+    deinit {
+        if let session = unsafe session { for _ in 0..<16 where unsafe libssh2_session_free(session) == 0 { break } }
+        if socket >= 0 { close(socket) }
+        unsafe ssh2_outbox_free(outbox)
+    }
+
+    // MARK: polling
+
+    var isReady: Bool { channels.contains { $0.isReady } }
+    var underWay: Int { channels.reduce(0) { $0 + $1.underWay } }
+    var isIdle: Bool { channels.allSatisfy(\.isIdle) }
+    /// Seconds, of one packet and its answer; nil while nothing has been measured.
+    var roundTrip: Double? {
+        let microseconds = sensor_tcp_round_trip(socket)
+        return microseconds > 0 ? Double(microseconds) / 1e6 : nil
+    }
+
+    func addPolls(_ entries: inout [pollfd]) {
+        if socket >= 0 {
+            let write = unsafe outbox.pointee.start < outbox.pointee.end
+            entries.append(pollfd(fd: socket, events: Int16(POLLIN) | (write ? Int16(POLLOUT) : 0), revents: 0))
+        } else if let sockets = dialer?.sockets {
+            for socket in sockets { entries.append(pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)) }
+        }
+    }
+    /// When to look again though nothing has happened.
+    var due: MonotonicTime? {
+        if let due = dialer?.due { return due }
+        return underWay > 0 || !isReady ? .now() + 1 : nil
+    }
+
+    // MARK: moving on
+
+    /// As far as it goes without waiting. True where something moved.
+    @discardableResult
+    func advance(now: MonotonicTime) throws(ShipFault) -> Bool {
+        if dialer != nil { try dial(now) }
+        if stage == .exchanging { try exchange() }
+        if stage == .authenticating { try authenticate() }
+        var moved = false
+        if stage == .channels {
+            try open()
+            moved = try pump()
+        }
+        if socket >= 0 {
+            try flush()
+            try watch(now)
+        }
+        return moved
+    }
+
+    private func dial(_ now: MonotonicTime) throws(ShipFault) {
+        guard let (socket, address) = try dialer!.advance(now: now) else { return }
+        self.socket = socket
+        self.address = address
+        dialer = nil
+        (began, heardAt, answeredAt) = (now, now, now)
+        guard libssh2_init(0) == 0, let session = unsafe ssh2_session_new(outbox) else {
+            throw ShipFault(.passing, "libssh2 cannot start a session")
+        }
+        unsafe self.session = session
+        try prefer()
+        stage = .exchanging
+    }
+
+    private func prefer() throws(ShipFault) {
+        let types = login.hostKeyPreference.joined(separator: ",")
+        guard unsafe libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, types) == 0 else {
+            throw ShipFault(.operators, "HostKeyAlgorithms=\(types) in SCP_ARGUMENTS names no host key type that libssh2 knows")
+        }
+        if !login.ciphers.isEmpty {
+            let list = login.ciphers.joined(separator: ",")
+            for method in [LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC] {
+                guard unsafe libssh2_session_method_pref(session, method, list) == 0 else {
+                    throw ShipFault(.operators, "Ciphers=\(list) in SCP_ARGUMENTS names no cipher that libssh2 knows")
+                }
+            }
+        }
+        if login.compression { unsafe libssh2_session_flag(session, Int32(LIBSSH2_FLAG_COMPRESS), 1) }
+    }
+
+    private func exchange() throws(ShipFault) {
+        let code = unsafe libssh2_session_handshake(session, socket)
+        if code == LIBSSH2_ERROR_EAGAIN { return }
+        if code == LIBSSH2_ERROR_KEX_FAILURE || code == LIBSSH2_ERROR_METHOD_NONE {
+            throw ShipFault(
+                .operators,
+                "\(place.name) and this sensor have no key exchange, host key type or cipher in common (\(lastWords)); a server with only an RSA host key needs libssh2 1.11 here"
+            )
+        }
+        if code != 0 { throw lost("key exchange", code) }
+        var length = 0
+        var type: Int32 = 0
+        guard let start = unsafe libssh2_session_hostkey(session, &length, &type),
+            let key = SSHPublicKey(blob: unsafe [UInt8](UnsafeRawBufferPointer(start: start, count: length)))
+        else { throw ShipFault(.operators, "\(place.name) shows a host key of an unknown form") }
+        try check(key)
+        hostKey = key
+        stage = .authenticating
+    }
+
+    private func authenticate() throws(ShipFault) {
+        let user = login.user
+        let code = unsafe libssh2_userauth_publickey_fromfile_ex(session, user, UInt32(user.utf8.count), nil, login.keyFile, "")
+        switch code {
+        case LIBSSH2_ERROR_EAGAIN: return
+        case 0: break
+        case LIBSSH2_ERROR_AUTHENTICATION_FAILED, LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
+            throw ShipFault(
+                .loginRefused,
+                "\(place.name) refuses the key \(login.keyFile) for user \(user): is \(login.isOwnKey ? "the line of `sensor print-key --authorized-keys`" : "\(login.keyFile).pub") in its authorized_keys?"
+            )
+        case LIBSSH2_ERROR_FILE: throw ShipFault(.operators, "key \(login.keyFile) cannot be used: \(lastWords)")
+        case LIBSSH2_ERROR_METHOD_NOT_SUPPORTED, Self.algorithmUnsupported:
+            throw ShipFault(.operators, "key \(login.keyFile) is of a kind that \(place.name) does not take: \(lastWords)")
+        default: throw lost("login", code)
+        }
+        stage = .channels
+        addChannel()
+    }
+
+    func addChannel() {
+        guard stage == .channels, let session = unsafe session else { return }
+        channels.append(unsafe SFTPChannel(numbers(), session: session, directory: place.directory, place: place.name))
+    }
+
+    /// libssh2 opens one channel at a time.
+    private func open() throws(ShipFault) {
+        while let channel = channels.first(where: { $0.stage == .opening || $0.stage == .starting }) {
+            let code = channel.start()
+            if code == 0 { continue }
+            if code == LIBSSH2_ERROR_EAGAIN { return }
+            guard code == LIBSSH2_ERROR_CHANNEL_FAILURE || code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED else { throw lost("SFTP", code) }
+            // MaxSessions of sshd_config, where it is not the first.
+            if channels.count > 1 {
+                isFull = true
+                channels.removeAll { $0 === channel }
+                return
+            }
+            throw ShipFault(
+                .operators,
+                "\(place.name) gives this account no SFTP (\(lastWords)): sshd_config wants a Subsystem sftp or ForceCommand internal-sftp")
+        }
+    }
+
+    private func pump() throws(ShipFault) -> Bool {
+        var moved = false
+        var again = true
+        while again {
+            again = false
+            for channel in channels where try channel.receive() { again = true }
+            try flush()
+            let waiting = unsafe outbox.pointee.end - outbox.pointee.start
+            if waiting < Self.plenty { for channel in channels where try channel.send(most: Self.plenty) { again = true } }
+            moved = moved || again
+        }
+        return moved
+    }
+
+    private func flush() throws(ShipFault) {
+        let code = unsafe ssh2_outbox_flush(outbox, socket)
+        if code != 0 { throw ShipFault(.passing, "connection to \(place.name) lost: \(SystemError.text(code))") }
+    }
+
+    // MARK: watching
+
+    private func watch(_ now: MonotonicTime) throws(ShipFault) {
+        let received = unsafe outbox.pointee.received
+        let left = sensor_unacknowledged(socket)
+        if received != heard || left < unacknowledged { heardAt = now }
+        (heard, unacknowledged) = (received, left)
+        if !isReady {
+            if now - heardAt > Self.loginPatience || now - began > Self.loginMost { throw silent("no login", now - began) }
+            return
+        }
+        let count = channels.reduce(0) { $0 + $1.answered }
+        if count != answered || underWay == 0 { answeredAt = now }
+        answered = count
+        if underWay == 0 { return }
+        let isSending = unsafe left > 0 || outbox.pointee.start < outbox.pointee.end
+        if isSending, now - heardAt > Self.linkPatience { throw silent("nothing gets through", now - heardAt) }
+        let waits = now - answeredAt
+        if waits > Self.answerMost || (waits > Self.answerPatience && now - heardAt > Self.answerPatience) { throw silent("no answer", waits) }
+    }
+
+    private(set) var wentSilent = false
+    private func silent(_ what: String, _ seconds: Double) -> ShipFault {
+        wentSilent = true
+        return ShipFault(.passing, "\(place.name) made no progress (\(what) in \(Int(seconds)) s): connection given up")
+    }
+    private var lastWords: String {
+        var text: UnsafeMutablePointer<CChar>?
+        unsafe libssh2_session_last_error(session, &text, nil, 0)
+        return unsafe text.map { unsafe String(cString: $0) } ?? "unknown error"
+    }
+    private func lost(_ what: String, _ code: Int32) -> ShipFault {
+        ShipFault(.passing, "connection to \(place.name) lost (\(what)): \(lastWords) (libssh2 \(code))")
+    }
+
+    /// Whether answers come in the order of the questions: one process at a time serves a channel of OpenSSH's.
+    var keepsOrder: Bool {
+        guard let banner = unsafe libssh2_session_banner_get(session) else { return false }
+        return unsafe String(cString: banner).hasPrefix("SSH-2.0-OpenSSH_")
+    }
+}
