@@ -182,7 +182,10 @@ final class Dispatcher {
         case .postpone(let fault):
             news.append(.postponed(one.source.name, fault))
             end(id)
-        case .fail(let fault): throw fault
+        case .fail(let fault):
+            // What was taken back must not be remembered as under way.
+            if !saving.isEmpty { try journal.save() }
+            throw fault
         case .over: end(id)
         }
     }

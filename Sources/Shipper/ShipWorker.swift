@@ -121,7 +121,7 @@ public struct ShipWorker: ~Copyable {
     /// Returns the exit code.
     public mutating func run() -> Int32 {
         do throws(ShipFault) {
-            try clearDelivered()
+            try Self.clearDelivered(journal, spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) })
             journal.keepReserve()
             let patience = MonotonicTime.now() + Self.resting
             while true {
@@ -155,8 +155,7 @@ public struct ShipWorker: ~Copyable {
     }
 
     /// Ends what a crash left between unlinking a pcap and unlinking what lies beside it.
-    private func clearDelivered() throws(ShipFault) {
-        let spool = try ShipFault.here { () throws(SystemError) in try Directory(options.spool) }
+    static func clearDelivered(_ journal: Journal, spool: borrowing Directory) throws(ShipFault) {
         for file in journal.entries.keys.sorted() {
             do {
                 guard try spool.status(file) == nil else { continue }
