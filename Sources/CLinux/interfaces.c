@@ -20,8 +20,8 @@ int sensor_attach_filter(int socket, const void *instructions, unsigned short co
     return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
-int sensor_link_changes(void) {
-    struct sockaddr_nl group = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+static int changes(unsigned groups) {
+    struct sockaddr_nl group = {.nl_family = AF_NETLINK, .nl_groups = groups};
     int s = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (s < 0) return -1;
     if (bind(s, (struct sockaddr *)&group, sizeof group) == 0) return s;
@@ -29,6 +29,12 @@ int sensor_link_changes(void) {
     close(s);
     errno = saved;
     return -1;
+}
+
+int sensor_link_changes(void) { return changes(RTMGRP_LINK); }
+
+int sensor_network_changes(void) {
+    return changes(RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
 }
 
 // One question about an interface (netdevice(7)); 0, or -1 with errno.

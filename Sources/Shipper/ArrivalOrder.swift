@@ -5,8 +5,8 @@ struct ArrivalOrder {
     private struct Place {
         let id: Int
         let file: SeriesPlace
-        /// A turn was given, and the file has not passed yet.
-        var isTurning = false
+        /// The lane over which it was given its turn.
+        var turning: Int?
     }
     private var series: [String: [Place]] = [:]
     private var seriesOf: [Int: String] = [:]
@@ -27,18 +27,18 @@ struct ArrivalOrder {
         if series[name]?.isEmpty ?? false { series[name] = nil }
     }
 
-    /// Those whose turn it is, of those that are `ready`. Where the target keeps the order of requests a file may
-    /// follow right behind one that has not been answered.
-    mutating func turns(keepsOrder: Bool, ready: (Int) -> Bool) -> [Int] {
+    /// Those whose turn it is over `lane`, of those that are `ready`. Where the target keeps the order of a lane's
+    /// requests a file may follow right behind one that has not been answered.
+    mutating func turns(over lane: Int, keepsOrder: Bool, ready: (Int) -> Bool) -> [Int] {
         var out: [Int] = []
         for name in series.keys {
             guard let count = series[name]?.count else { continue }
             for at in 0..<count {
                 guard let place = series[name]?[at] else { break }
                 if ready(place.id) {
-                    series[name]?[at].isTurning = true
+                    series[name]?[at].turning = lane
                     out.append(place.id)
-                } else if !place.isTurning {
+                } else if place.turning != lane {
                     break
                 }
                 if !keepsOrder { break }

@@ -202,7 +202,7 @@ final class Dispatcher {
     private func giveTurns(_ present: [any Lane]) throws(ShipFault) {
         // All names over one lane: where the target keeps the order of requests, they arrive in it.
         guard let lane = present.first(where: \.isReady) else { return }
-        for id in order.turns(keepsOrder: keepsOrder, ready: { active[$0]?.delivery.isAwaiting ?? false }) {
+        for id in order.turns(over: lane.number, keepsOrder: keepsOrder, ready: { active[$0]?.delivery.isAwaiting ?? false }) {
             try tell(id, .turn(lane: lane.number))
         }
     }

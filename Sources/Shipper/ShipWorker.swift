@@ -46,6 +46,8 @@ public struct ShipWorker: ~Copyable {
     private static let relisting = 0.1
     /// With more files known the spool need not be listed.
     private static let fewWait = 512
+    /// After a change of the network.
+    private static let settling = 0.5
     /// Stands for files whose sizes nobody has looked at.
     private static let muchWaits: Int64 = 16 << 20
     /// Bytes of a TCP segment that pass a tunnel whose path MTU nobody learns.
@@ -220,8 +222,13 @@ public struct ShipWorker: ~Copyable {
         said = fault
         if options.once || stop.isStopping { throw .stopped }
         let delay = schedule.delay(after: fault.kind, at: .now(), dice: Double.random(in: 0...1))
-        let end = MonotonicTime.now() + delay
-        while .now() < end { try stop.wait(until: end, untilStop: true) }
+        var end = MonotonicTime.now() + delay
+        let network = fault.kind == .passing ? NetworkChanges() : nil
+        while .now() < end {
+            let woken = try stop.wait(network?.descriptor ?? -1, until: end, untilStop: true)
+            // It may be back: soon, when it has settled.
+            if woken.read, network?.hear() ?? false { end = min(end, .now() + Self.settling) }
+        }
     }
 
     private func say(_ fault: ShipFault) {

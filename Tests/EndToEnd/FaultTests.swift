@@ -161,7 +161,7 @@ extension EndToEnd {
             try lab.startServer()
             let sensor = try lab.startSensor(["SCP_TARGET": "nobody@\(Lab.boxAddress):\(lab.drop)/later"])
             try lab.sendPackets(100, perSecond: 100)
-            try waitUntil(10, "it is said; \(sensor.output)") { sensor.output.contains("directory \(lab.drop)/later does not exist") }
+            try waitUntil(10, "it is said; \(sensor.output)") { sensor.output.contains(":\(lab.drop)/later does not exist") }
             try runTool(["mkdir", lab.drop + "/later"])
             try runTool(["chown", "nobody", lab.drop + "/later"])
             try waitUntil(20, "delivery; \(sensor.output)") { lab.waiting.isEmpty }

@@ -77,6 +77,8 @@ void *_Nullable sensor_large_buffer(size_t size);
 /// A socket (netlink(7), rtnetlink(7), RTMGRP_LINK) that is readable when a network interface has come, gone or changed;
 /// close-on-exec, not blocking, needs no capability. -1 with errno.
 int sensor_link_changes(void);
+/// The same, readable also when an address or a route has.
+int sensor_network_changes(void);
 /// Throws away what a descriptor that does not block holds.
 void sensor_drain(int descriptor);
 /// What an interface's name means now.
