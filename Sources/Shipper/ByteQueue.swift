@@ -52,7 +52,9 @@ final class ByteQueue {
     /// Puts the number where `fromEnd` bytes follow it and stand for it.
     func setUInt32(_ value: UInt32, fromEnd: Int) {
         let at = end - fromEnd
-        for step in 0..<4 { unsafe memory.storeBytes(of: UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * step)), toByteOffset: at + step, as: UInt8.self) }
+        for step in 0..<4 {
+            unsafe memory.storeBytes(of: UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * step)), toByteOffset: at + step, as: UInt8.self)
+        }
     }
     func string(_ bytes: some Collection<UInt8>) {
         uint32(UInt32(bytes.count))

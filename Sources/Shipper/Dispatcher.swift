@@ -371,7 +371,9 @@ final class Dispatcher {
                 }
                 try spool.remove(SpoolName.manifest(of: file))
             }
-            news.append(.delivered(Delivered(file: file, bytes: one.delivery.size, packets: packets, seconds: .now() - one.began, isSynced: canSync)))
+            news.append(
+                .delivered(
+                    Delivered(file: file, bytes: one.delivery.size, packets: packets, seconds: .now() - one.began, isSynced: canSync)))
         }
         try ShipFault.here { () throws(SystemError) in try spool.sync() }
         for id in removed {

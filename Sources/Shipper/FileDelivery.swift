@@ -20,7 +20,14 @@ struct FileDelivery {
     /// Of a manifest: its own size and SHA-256, and that of the pcap.
     struct Description: Equatable { let size: Int64, sha256: String, pcap: String }
     enum Step: Equatable {
-        case found, noting, verifying(Part), sending(Part), describing, committing, settling(Part), awaiting, waking, removing, diagnosing(String, TargetAnswer.Refusal), over
+        case found, noting
+        case verifying(Part)
+        case sending(Part)
+        case describing, committing
+        case settling(Part)
+        case awaiting, waking, removing
+        case diagnosing(String, TargetAnswer.Refusal)
+        case over
     }
     enum Event {
         case answered(TargetCall, TargetAnswer)

@@ -264,7 +264,9 @@ final class SSHConnection {
         let isSending = unsafe left > 0 || outbox.pointee.start < outbox.pointee.end
         if isSending, now - heardAt > Self.linkPatience { throw silent("nothing gets through", now - heardAt) }
         let waits = now - answeredAt
-        if waits > Self.answerMost || (waits > Self.answerPatience && now - heardAt > Self.answerPatience) { throw silent("no answer", waits) }
+        if waits > Self.answerMost || (waits > Self.answerPatience && now - heardAt > Self.answerPatience) {
+            throw silent("no answer", waits)
+        }
     }
 
     private(set) var wentSilent = false

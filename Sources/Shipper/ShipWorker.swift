@@ -256,7 +256,8 @@ public struct ShipWorker: ~Copyable {
 
     /// Everything that is finished, and what comes while the connection is kept.
     private mutating func serve(_ way: Way) throws(ShipFault) {
-        let dispatcher = Dispatcher(spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) }, journal: journal, target: label)
+        let dispatcher = Dispatcher(
+            spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) }, journal: journal, target: label)
         defer { try? journal.save() }
         var queue = try pending()[...]
         var listed = MonotonicTime.now()
@@ -279,7 +280,9 @@ public struct ShipWorker: ~Copyable {
             if try dispatcher.step(way.lanes, &rate) { isBusy = true }
             for news in dispatcher.takeNews() { take(news, left: queue.count + dispatcher.count) }
             showProgress(dispatcher, left: queue.count)
-            try way.adapt(now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged, isHeld: rate != nil)
+            try way.adapt(
+                now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged,
+                isHeld: rate != nil)
             if try way.advance(now: now) { isBusy = true }
             if stop.isOver || (dispatcher.isEnding && way.underWay == 0) { throw .stopped }
             if heard, queue.count < Self.fewWait, now - listed > Self.relisting || dispatcher.count == 0 {

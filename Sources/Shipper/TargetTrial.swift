@@ -154,7 +154,10 @@ public struct TargetTrial {
         guard try taken(last) else { return }
         if try ask(.remove(last, lane: lane), way) == .done { return found(.ok, "the trial's file is gone again") }
         // The line of `print-key --authorized-keys` does not allow it either.
-        found(.ok, "the account may not remove files, which is as it should be; \(last), of \(Self.content.count) bytes, stays there for the next trial")
+        found(
+            .ok,
+            "the account may not remove files, which is as it should be; \(last), of \(Self.content.count) bytes, stays there for the next trial"
+        )
     }
 
     private mutating func tryOut(_ way: Way, _ lane: Int, _ from: String, _ to: String, _ last: inout String) throws(ShipFault) {

@@ -83,7 +83,9 @@ final class Uplink {
         let ready = connections.count(where: \.isReady)
         plan.look(at: seconds(now), streams: ready, waiting: waiting, done: done, roundTrip: roundTrip, isHeld: isHeld)
         while connections.count < plan.wanted { connections.append(try connection(to: [address])) }
-        if connections.count > plan.wanted, let idle = connections.last, idle !== first, !idle.isReady || idle.isIdle { connections.removeLast() }
+        if connections.count > plan.wanted, let idle = connections.last, idle !== first, !idle.isReady || idle.isIdle {
+            connections.removeLast()
+        }
     }
 
     private func seconds(_ now: MonotonicTime) -> Double { Double(now.nanoseconds) / 1e9 }

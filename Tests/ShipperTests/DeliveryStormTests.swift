@@ -34,7 +34,8 @@ struct Dice: RandomNumberGenerator {
             dice = Dice(seed)
             for interface in ["eth0", "eth1"] {
                 for number in 1...8 {
-                    let name = SpoolName(sensor: "s", interface: interface, stamp: "20261125T00000\(number)Z", sequence: UInt64(number)).pcap
+                    let name = SpoolName(sensor: "s", interface: interface, stamp: "20261125T00000\(number)Z", sequence: UInt64(number))
+                        .pcap
                     let size = dice.below(4) == 0 ? 20_000 : dice.below(3000)
                     contents[name] = (0..<size).map { UInt8(truncatingIfNeeded: ($0 + number) &* 31) }
                     try scratch.put(name, contents[name] ?? [])
