@@ -38,7 +38,7 @@ enum Environment {
         if let filter = loaded.settings.filter, let words = PcapFilter.problem(in: filter), !PcapFilter.mayPass(words) {
             loaded.problems.append(SettingProblem("PCAP_BPF_FILTER", filter, "a filter as in pcap-filter(7): libpcap says \(words)"))
         }
-        if let file = loaded.settings.arguments.identityFile {
+        for file in loaded.settings.arguments.identityFiles {
             do { _ = try KeyPair.inspect(path: expand(file), rsaUsable: SSHLibrary.signsRSAWithSHA2) } catch {
                 loaded.problems.append(
                     keyFlag
