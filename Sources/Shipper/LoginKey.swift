@@ -17,6 +17,21 @@ enum LoginKey: Sendable, Equatable {
         let isUsable: Bool
     }
 
+    /// The key files as they are at this moment, and why others cannot be used. To be asked before each connection: where nothing
+    /// is left to try, the problems are what the operator must read (`ShipFault.Kind.operators`), for the server's refusal of no
+    /// key, or libssh2's of all alike, would tell nobody.
+    static func look(at paths: [String], rsaUsable: Bool, hasAgent: Bool) -> (files: [File], problems: [String]) {
+        var files: [File] = []
+        var problems: [String] = []
+        for path in paths {
+            do throws(KeyProblem) {
+                let found = try KeyInspection(path: path, rsaUsable: rsaUsable, hasAgent: hasAgent)
+                files.append(File(path: path, publicKey: found.publicKey, isUsable: found.use == .file))
+            } catch { problems.append("key \(error)") }
+        }
+        return (files, problems)
+    }
+
     /// Which keys to try, the most likely first: those of the files, by the file itself where it can be used and else by the agent;
     /// then the agent's others in its own order. No key twice, no kind that libssh2 cannot log in with (certificates, security
     /// keys, RSA unless `rsaUsable`).
