@@ -1,6 +1,6 @@
 /// The times of day at which data may be shipped (`SCP_HOURS`): `22-06`, `22:30-06:15`, several by comma.
 ///
-/// Counts in minutes of the local day, 0 to 1439, whatever the day is: on the days when the clock is put forward or back a
+/// Counts in minutes of the local day, 0 to 1439 (`WallTime.localTimeOfDay`), whatever the day is: on the days when the clock is put forward or back a
 /// closing time is the one on the wall. The end of a span does not belong to it. No span at all means always.
 public struct ShippingHours: Sendable, Equatable {
     public static let minutesOfDay = 1440

@@ -13,11 +13,12 @@ import Linux
 ///         .file(path)         libssh2_userauth_publickey_fromfile_ex, as before
 ///         .agent(identity)    libssh2_userauth_publickey(session, user, identity.blob, count, callback, &abstract)
 ///
-/// `abstract` is a pointer to a value of the caller's with the agent and the identity; it must live until the call no longer
-/// answers "again". The callback turns `data` into an array, calls `signature(identity, login: data)`, copies `bytes` of the
-/// answer into memory of malloc(3) (libssh2 frees it), sets *sig and *sig_len and returns 0; where it throws it keeps the fault
-/// for the caller and returns -1 (libssh2 then says -19). It may hold up the session for `patience` seconds. -18 or -19 goes on to the next key;
-/// what is left at the end is `.loginRefused`. A fault of the agent itself is no reason to leave out the key files.
+/// (CSSH2 has to load that function, too.) `abstract` is a pointer to a value of the caller's with the agent and the identity; it must
+/// live until the call no longer answers "again". The callback turns `data` into an array, calls `signature(identity, login: data)`,
+/// copies `bytes` of the answer into memory of malloc(3) (libssh2 frees it), sets *sig and *sig_len and returns 0; where it throws it
+/// keeps the fault for the caller and returns -1. It may hold up the session for `patience` seconds. What libssh2 1.10 says then: -18
+/// where the server does not know the key, -19 where the callback failed or the signature is wrong; both go on to the next key,
+/// and what is left at the end is `.loginRefused`. A fault of the agent itself is no reason to leave out the key files.
 final class SSHAgent {
     /// Waits until the descriptor can be read (or written: true), or the moment is there; throws when all is to stop.
     typealias Wait = (_ descriptor: Int32, _ write: Bool, _ until: MonotonicTime) throws(ShipFault) -> Void

@@ -1,3 +1,4 @@
+import Linux
 import Testing
 
 @testable import Settings
@@ -52,6 +53,14 @@ struct ShippingHoursTests {
             ",22-06", "022-06", "+2-06", "٢٢-٠٦", "22:-06", "22:00:00-06", "22–06",
         ])
     func `anything else is no time`(text: String) { #expect(ShippingHours(text) == nil) }
+
+    @Test func `the minute of the day is that of the log's stamps`() {
+        for seconds in stride(from: Int64(1_700_000_000), to: 1_700_200_000, by: 7_919) {
+            let time = WallTime(microseconds: seconds * 1_000_000)
+            let (minute, second) = time.localTimeOfDay
+            #expect(time.local.dropFirst(11).prefix(8) == "\(pad(minute / 60, 2)):\(pad(minute % 60, 2)):\(pad(second, 2))")
+        }
+    }
 
     @Test func `a time is written as a clock shows it`() {
         #expect(ShippingHours.clock(375) == "06:15")
