@@ -64,7 +64,11 @@ let package = Package(
         .testTarget(
             name: "CaptureTests", dependencies: ["Capture", "CPcap", "CLinux", "Events", "Spool", "Linux"], swiftSettings: settings),
         .testTarget(
-            name: "ShipperTests", dependencies: ["Shipper", "Events", "Spool", "Evidence", "Settings", "Linux"],
+            name: "ShipperTests",
+            dependencies: [
+                "Shipper", "Events", "Spool", "Evidence", "Settings", "Supervisor", "Linux", "CLinux",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
         .executableTarget(name: "packet-generator", path: "Tests/PacketGenerator", swiftSettings: settings),
         .testTarget(

@@ -38,13 +38,3 @@ public struct CheckResult: Sendable, Equatable {
         return "[\n\(objects.joined(separator: ",\n"))\n]\n"
     }
 }
-
-/// Bytes as people read them.
-public func readable(_ bytes: Int64) -> String {
-    var amount = Double(bytes)
-    for unit in ["B", "K", "M", "G"] {
-        if amount < 1024 { return unit == "B" ? "\(bytes) B" : "\((amount * 10).rounded() / 10)\(unit)" }
-        amount /= 1024
-    }
-    return "\((amount * 10).rounded() / 10)T"
-}

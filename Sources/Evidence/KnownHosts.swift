@@ -1,9 +1,12 @@
 import Crypto
+import Glibc
 
 /// What a known_hosts file says about a server's key (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT").
 ///
 /// Read here and not by libssh2, which knows neither wildcards, negation, `@revoked` nor `@cert-authority`.
 /// A line that can't be understood is skipped, as OpenSSH does: one bad line must not lock the sensor out.
+/// As in ssh, names are compared in lower case and IPv6 addresses in their canonical form, a scope (`%eth0`) belongs to the
+/// address, and a line without a port counts for other ports where it holds the very key and no line names the port.
 public struct KnownHosts: Sendable {
     /// `changed` carries every key the file has for the host. A host known by other types only is changed too:
     /// otherwise whoever stands in the middle need only offer a type that was never recorded.
@@ -12,6 +15,9 @@ public struct KnownHosts: Sendable {
         case unknown
         case changed(known: [SSHPublicKey])
         case revoked
+        /// Only a certificate authority is named for the host: its certificates are not understood here, and to learn the plain key
+        /// would go behind the back of whoever wrote that line.
+        case certified(authorities: [SSHPublicKey])
     }
 
     private let entries: [Entry]
@@ -23,18 +29,30 @@ public struct KnownHosts: Sendable {
 
     /// `host` is a name or an address without brackets. A revocation wins over everything.
     public func answer(host: String, port: UInt16, key: SSHPublicKey) -> Answer {
-        let matching = entries(host: host, port: port)
-        if matching.contains(where: { $0.marker == .revoked && $0.key.isSameKey(as: key) }) { return .revoked }
+        let names = Names(host, port)
+        let matching = entries.filter { $0.hosts.matches(names.exact) }
+        let plain = port == 22 ? [] : entries.filter { $0.hosts.matches(names.withoutPort) }
+        if (matching + plain).contains(where: { $0.marker == .revoked && $0.key.isSameKey(as: key) }) { return .revoked }
         let known = matching.filter { $0.marker == .none }.map(\.key)
-        if known.isEmpty { return .unknown }
-        return known.contains { $0.isSameKey(as: key) } ? .known : .changed(known: known)
+        if known.contains(where: { $0.isSameKey(as: key) }) { return .known }
+        if !known.isEmpty { return .changed(known: known) }
+        let authorities = (matching + plain).filter { $0.marker == .authority }.map(\.key)
+        if plain.contains(where: { $0.marker == .none && $0.key.isSameKey(as: key) }) { return .known }
+        return authorities.isEmpty ? .unknown : .certified(authorities: authorities)
     }
 
     /// The types of the keys recorded for the host, in the file's order: what to ask the server for, since a type
     /// it was not recorded with would look changed.
     public func knownTypes(host: String, port: UInt16) -> [String] {
+        let names = Names(host, port)
+        var types = types(names.exact)
+        if types.isEmpty, port != 22 { types = self.types(names.withoutPort) }
+        return types
+    }
+
+    private func types(_ names: [String]) -> [String] {
         var types: [String] = []
-        for entry in entries(host: host, port: port) where entry.marker == .none && !types.contains(entry.key.type) {
+        for entry in entries where entry.marker == .none && !types.contains(entry.key.type) && entry.hosts.matches(names) {
             types.append(entry.key.type)
         }
         return types
@@ -42,14 +60,33 @@ public struct KnownHosts: Sendable {
 
     /// The line that records `key`, without a line break.
     public static func line(host: String, port: UInt16, key: SSHPublicKey) -> String {
-        let host = host.lowercased()
+        let host = Names.canonical(host.lowercased())
         return "\(port == 22 ? host : "[\(host)]:\(port)") \(key.bare)"
     }
 
-    private func entries(host: String, port: UInt16) -> [Entry] {
-        let host = host.lowercased()
-        let names = port == 22 ? [host, "[\(host)]:22"] : ["[\(host)]:\(port)"]
-        return entries.filter { $0.hosts.matches(names) }
+    /// What a line may call a host.
+    private struct Names {
+        let exact: [String]
+        let withoutPort: [String]
+
+        init(_ host: String, _ port: UInt16) {
+            let given = host.lowercased()
+            let canonical = Self.canonical(given)
+            withoutPort = given == canonical ? [given] : [canonical, given]
+            let bracketed = withoutPort.map { "[\($0)]:\(port)" }
+            exact = port == 22 ? withoutPort + bracketed : bracketed
+        }
+
+        /// An IPv6 address as inet_ntop(3) writes it, with its scope; anything else as it is.
+        static func canonical(_ host: String) -> String {
+            let parts = host.split(separator: "%", maxSplits: 1, omittingEmptySubsequences: false)
+            var address = in6_addr()
+            guard parts[0].contains(":"), unsafe inet_pton(AF_INET6, String(parts[0]), &address) == 1 else { return host }
+            var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+            guard unsafe inet_ntop(AF_INET6, &address, &text, socklen_t(text.count)) != nil else { return host }
+            let plain = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            return parts.count == 2 ? "\(plain)%\(parts[1])" : plain
+        }
     }
 
     private struct Entry: Sendable {
@@ -114,35 +151,11 @@ enum HostPatterns: Sendable {
             for pattern in patterns {
                 let negated = pattern.hasPrefix("!")
                 let body = Array((negated ? pattern.dropFirst() : pattern[...]).utf8)
-                guard names.contains(where: { Self.glob(body, Array($0.utf8)) }) else { continue }
+                guard names.contains(where: { Glob.matches(body, Array($0.utf8)) }) else { continue }
                 if negated { return false }
                 found = true
             }
             return found
         }
-    }
-
-    /// `*` any run, `?` any one byte. Goes back only to the last `*`, so that the time stays within the product of
-    /// both lengths whatever the file holds.
-    static func glob(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
-        var p = 0
-        var t = 0
-        var star: (pattern: Int, text: Int)?
-        while t < text.count {
-            if p < pattern.count, pattern[p] == UInt8(ascii: "*") {
-                star = (p + 1, t)
-                p += 1
-            } else if p < pattern.count, pattern[p] == UInt8(ascii: "?") || pattern[p] == text[t] {
-                p += 1
-                t += 1
-            } else if let last = star {
-                star = (last.pattern, last.text + 1)
-                p = last.pattern
-                t = last.text + 1
-            } else {
-                return false
-            }
-        }
-        return pattern[p...].allSatisfy { $0 == UInt8(ascii: "*") }
     }
 }

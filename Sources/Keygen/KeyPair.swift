@@ -19,10 +19,10 @@ public struct KeyPair: Sendable {
     /// callers at once all get the same key.
     ///
     /// A key that an operator put there is taken as it is: Ed25519 or ECDSA, RSA only if `rsaUsable`, without
-    /// passphrase, in OpenSSH's format or (with its `.pub`) PEM. It keeps its comment. `.pub` is written where it is
+    /// passphrase, in OpenSSH's format or (with its `.pub`) PEM; `hasAgent` allows what only an agent can use. It keeps its comment. `.pub` is written where it is
     /// missing or belongs to another key.
     public static func ensure(
-        in directory: String, sensorName: String, rsaUsable: Bool
+        in directory: String, sensorName: String, rsaUsable: Bool, hasAgent: Bool = false
     ) throws(KeyProblem) -> KeyPair {
         let path = directory.hasSuffix("/") ? directory + name : "\(directory)/\(name)"
         let comment = "root@\(sensorName)"
@@ -37,7 +37,7 @@ public struct KeyPair: Sendable {
                 }
             }
 
-            let inspection = try KeyInspection(path: path, rsaUsable: rsaUsable)
+            let inspection = try KeyInspection(path: path, rsaUsable: rsaUsable, hasAgent: hasAgent)
             guard var key = inspection.publicKey else {
                 throw KeyProblem(
                     path,
@@ -64,13 +64,13 @@ public struct KeyPair: Sendable {
 
     /// The public part of an operator's key, which may lie anywhere; judged as in `ensure`, nothing is written.
     /// nil where the key can be used but neither it nor a `.pub` beside it tells the public part.
-    public static func inspect(path: String, rsaUsable: Bool) throws(KeyProblem) -> SSHPublicKey? {
-        try KeyInspection(path: path, rsaUsable: rsaUsable).publicKey
+    public static func inspect(path: String, rsaUsable: Bool, hasAgent: Bool = false) throws(KeyProblem) -> SSHPublicKey? {
+        try KeyInspection(path: path, rsaUsable: rsaUsable, hasAgent: hasAgent).publicKey
     }
 
     /// One line about an operator's or the sensor's key that works but should not stay as it is: others can read it. nil for any other.
-    public static func warning(path: String, rsaUsable: Bool) -> String? {
-        (try? KeyInspection(path: path, rsaUsable: rsaUsable))?.warning
+    public static func warning(path: String, rsaUsable: Bool, hasAgent: Bool = false) -> String? {
+        (try? KeyInspection(path: path, rsaUsable: rsaUsable, hasAgent: hasAgent))?.warning
     }
 
     /// Returns false where another process was first: its key counts.

@@ -37,6 +37,11 @@ public struct WallTime: Comparable, Hashable, Sendable {
         return
             "\(pad(t.year, 4))-\(pad(t.month, 2))-\(pad(t.day, 2)) \(pad(t.hour, 2)):\(pad(t.minute, 2)):\(pad(t.second, 2)),\(pad(Int(milli), 3))"
     }
+    /// What the clock on the wall shows (TZ): minutes since midnight, and the second.
+    public var localTimeOfDay: (minute: Int, second: Int) {
+        let t = fields(utc: false)
+        return (t.hour * 60 + t.minute, t.second)
+    }
     /// What `iso` writes; nil for anything else.
     public init?(iso text: String) {
         let bytes = Array(text.utf8)

@@ -209,20 +209,21 @@ public struct Directory: ~Copyable, Sendable {
         } catch { if error.code == ENOENT { return nil } else { throw error } }
     }
 
-    /// Replaces `name` by `bytes` so that after any crash it holds the old or the new content, never a part.
-    public func replace(_ name: String, with bytes: [UInt8], mode: UInt32 = 0o640) throws(SystemError) {
+    /// Replaces `name` by `bytes` so that after any crash it holds the old or the new content, never a part. Whoever reads it
+    /// meanwhile gets one of them; `isDurable: false`, for what only they want, costs the disk nothing and may be lost in a crash.
+    public func replace(_ name: String, with bytes: [UInt8], mode: UInt32 = 0o640, isDurable: Bool = true) throws(SystemError) {
         // Always the same: what a crash leaves is taken away by the next attempt. One writer for each name.
         let temporary = ".\(name).new"
         try remove(temporary)
         do {
             let file = try open(temporary, flags: O_WRONLY | O_CREAT | O_EXCL, mode: mode)
             try file.writeAll(bytes)
-            try file.sync()
+            if isDurable { try file.sync() }
             try checked("rename \(path)/\(temporary)") { unsafe Int(renameat(number, temporary, number, name)) }
         } catch {
             unsafe unlinkat(number, temporary, 0)
             throw error
         }
-        try sync()
+        if isDurable { try sync() }
     }
 }

@@ -118,16 +118,21 @@ private struct Trials {
     private func tryKey() {
         // A local target takes none.
         if case .directory? = settings.target { return }
-        let path = settings.arguments.identityFile.map(Environment.expand) ?? "\(settings.dataDirectory)/id_ed25519"
-        if settings.arguments.identityFile == nil, unsafe access(path, F_OK) != 0, [ENOENT, ENOTDIR].contains(errno) {
+        let path = "\(settings.dataDirectory)/id_ed25519"
+        let named = settings.arguments.identityFiles.map(Environment.expand)
+        if named.isEmpty, unsafe access(path, F_OK) != 0, [ENOENT, ENOTDIR].contains(errno) {
             return tell(
                 CheckResult(.fail, "key", "there is none yet: `sensor print-key` or the first `sensor run` makes \(path) and prints it"))
         }
+        for path in named.isEmpty ? [path] : named { tryKey(path) }
+    }
+
+    private func tryKey(_ path: String) {
         do throws(KeyProblem) {
-            let rsaUsable = SSHLibrary.signsRSAWithSHA2
-            let key = try KeyPair.inspect(path: path, rsaUsable: rsaUsable)
-            if let warning = KeyPair.warning(path: path, rsaUsable: rsaUsable) { return tell(CheckResult(.warn, "key", warning)) }
-            tell(CheckResult(.ok, "key", "\(path)\(key.map { ", \($0.type) \($0.fingerprint)" } ?? "")"))
+            let key = try KeyInspection(path: path, rsaUsable: SSHLibrary.signsRSAWithSHA2, hasAgent: Environment.hasAgent)
+            if let warning = key.warning { return tell(CheckResult(.warn, "key", warning)) }
+            let words = "\(path)\(key.publicKey.map { ", \($0.type) \($0.fingerprint)" } ?? "")"
+            tell(CheckResult(.ok, "key", key.use == .file ? words : "\(words), by the agent of SSH_AUTH_SOCK"))
         } catch { tell(CheckResult(.fail, "key", "\(error)")) }
     }
 

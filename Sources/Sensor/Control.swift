@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Linux
+import Settings
 import Supervisor
 
 /// Where the control socket of `run` is: the server's choice and the client's search are the same list.
@@ -11,10 +12,16 @@ enum ControlPlace {
         setting.map { [$0] } ?? [standard, "\(dataDirectory)/control.sock"]
     }
 
+    /// For a client, which looks at no other setting: what it wants to know must not fail for a wrong one.
+    static var dataDirectory: String {
+        let set = Environment.all()["SENSOR_DATA_DIR"] ?? ""
+        return set.isEmpty ? Settings().dataDirectory : set
+    }
+
     /// For a client: the first that is there.
     static func find() -> String {
         let environment = Environment.all()
-        let paths = candidates(setting: environment["SENSOR_SOCKET"], dataDirectory: environment["SENSOR_DATA_DIR"] ?? "/data")
+        let paths = candidates(setting: environment["SENSOR_SOCKET"].flatMap { $0.isEmpty ? nil : $0 }, dataDirectory: dataDirectory)
         return paths.first { unsafe access($0, F_OK) == 0 } ?? paths[0]
     }
 
@@ -56,12 +63,6 @@ extension ControlAction {
         }
         throw ExitCode(ControlProgram.act(([Self.action] + words).joined(separator: " "), socket: ControlPlace.find()))
     }
-}
-
-struct StatusCommand: ControlAction {
-    static let action = "status"
-    static let configuration = CommandConfiguration(commandName: "status", abstract: "Shows the state of all programs, or of some.")
-    @Argument(parsing: .captureForPassthrough) var words: [String] = []
 }
 
 struct StartCommand: ControlAction {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Capture
+import Evidence
 import Glibc
 import Keygen
 import Linux
@@ -38,8 +39,8 @@ enum Environment {
         if let filter = loaded.settings.filter, let words = PcapFilter.problem(in: filter), !PcapFilter.mayPass(words) {
             loaded.problems.append(SettingProblem("PCAP_BPF_FILTER", filter, "a filter as in pcap-filter(7): libpcap says \(words)"))
         }
-        if let file = loaded.settings.arguments.identityFile {
-            do { _ = try KeyPair.inspect(path: expand(file), rsaUsable: SSHLibrary.signsRSAWithSHA2) } catch {
+        for file in loaded.settings.arguments.identityFiles {
+            do { _ = try KeyPair.inspect(path: expand(file), rsaUsable: SSHLibrary.signsRSAWithSHA2, hasAgent: hasAgent) } catch {
                 loaded.problems.append(
                     keyFlag
                         ? SettingProblem("--key", file, "a usable private key: \(error)")
@@ -52,6 +53,9 @@ enum Environment {
         }
         return loaded
     }
+
+    /// Keys may come from an ssh-agent.
+    static var hasAgent: Bool { all()["SSH_AUTH_SOCK"]?.isEmpty == false }
 
     /// The spool's path when `path` is it, or lies inside it: by names, links and mounts.
     static func overlap(_ path: String, with spool: String) -> String? {

@@ -33,7 +33,8 @@ struct PrintKey: ParsableCommand {
         do {
             let data = try DataDirectory(path)
             let pair = try KeyPair.ensure(
-                in: data.path, sensorName: try data.sensorName(settings.sensorName), rsaUsable: SSHLibrary.signsRSAWithSHA2)
+                in: data.path, sensorName: try data.sensorName(settings.sensorName), rsaUsable: SSHLibrary.signsRSAWithSHA2,
+                hasAgent: Environment.hasAgent)
             if let warning = pair.warning { complain("warning: \(warning)") }
             if bare {
                 say(pair.publicKey.line + "\n")

@@ -38,7 +38,9 @@ struct Run: ParsableCommand {
             guard let lock = try data.lock(patience: Self.leftovers, isTold: { SignalDescriptor.isHeld(Self.endings) }) else { return }
             try data.prepare()
             let name = try data.sensorName(settings.sensorName)
-            let pair = try KeyPair.ensure(in: data.path, sensorName: name, rsaUsable: SSHLibrary.signsRSAWithSHA2)
+            let pair = try KeyPair.ensure(
+                in: data.path, sensorName: name, rsaUsable: SSHLibrary.signsRSAWithSHA2,
+                hasAgent: Environment.hasAgent)
             if pair.isNew { show(pair, face) }
             if let change { log(change) }
             if let warning = pair.warning { log(Event(.warn, "key_exposed", warning, ["file": .text(pair.privateKeyPath)])) }

@@ -62,7 +62,7 @@ extension Settings {
     func shipOptions(to target: Target, spool: String, state: String) -> ShipOptions {
         var options = ShipOptions(
             spool: spool, state: state, target: target,
-            keyFile: arguments.identityFile.map(Environment.expand) ?? "\(dataDirectory)/id_ed25519", knownHostsFile: knownHostsFile)
+            keyFile: arguments.identityFile.map(Environment.expand) ?? "\(dataDirectory)/id_ed25519", knownHostsFile: knownHostsFiles[0])
         options.arguments = arguments
         options.pinnedHostKeys = pinnedHostKeys
         options.sourcePorts = sourcePorts
@@ -70,9 +70,11 @@ extension Settings {
         return options
     }
 
-    /// /dev/null would forget the key between two connections and so accept a changed one.
-    var knownHostsFile: String {
-        guard let file = arguments.knownHostsFile, file != "/dev/null" else { return "\(dataDirectory)/known_hosts" }
-        return Environment.expand(file)
+    /// Where host keys are looked for; the first is learned into. Nowhere (`none`, /dev/null) would forget a key between two
+    /// connections and so accept a changed one: the data directory's file is taken then.
+    var knownHostsFiles: [String] {
+        let given = arguments.knownHostsFiles
+        let files = given.filter { $0 != "/dev/null" }.map(Environment.expand)
+        return given.first == nil || given.first == "/dev/null" ? ["\(dataDirectory)/known_hosts"] + files : files
     }
 }

@@ -2,13 +2,18 @@ public enum StrictHostKeyChecking: Sendable { case ask, yes, no, acceptNew }
 public enum AddressFamily: Sendable { case any, inet, inet6 }
 
 /// scp's own options, as far as they mean something here.
+///
+/// What holds where an option is given twice is what scp 9.2 and the ssh that it starts make of it: of `-P` and `-l` the last, of
+/// `-o` the first, `-o Port` over `-P`, of `-4` and `-6` the last and over `-o`; key files add up.
 public struct SCPArguments: Sendable, Equatable {
     public var port: UInt16?
-    public var identityFile: String?
+    /// Tried in this order.
+    public var identityFiles: [String] = []
     public var limitKbit: Int?
     public var user: String?
     public var strictHostKeyChecking = StrictHostKeyChecking.ask
-    public var knownHostsFile: String?
+    /// As given: `~` stands. The first is the one that is learned into; empty also for `none`.
+    public var knownHostsFiles: [String] = []
     public var hostKeyAlgorithms: [String] = []
     public var ciphers: [String] = []
     public var compression = false
@@ -20,12 +25,19 @@ public struct SCPArguments: Sendable, Equatable {
 
     public init() {}
 
+    /// The first of them; set: the only one.
+    public var identityFile: String? {
+        get { identityFiles.first }
+        set { identityFiles = newValue.map { [$0] } ?? [] }
+    }
+
     private static let name = "SCP_ARGUMENTS"
-    private static let allowed =
+    static let allowed =
         "-P -i -l -4 -6 -C -q -p and -o with Port User IdentityFile StrictHostKeyChecking UserKnownHostsFile HostKeyAlgorithms Ciphers Compression ConnectTimeout ServerAliveInterval AddressFamily"
 
     public static func parse(_ text: String) throws(SettingProblem) -> SCPArguments {
         var result = SCPArguments()
+        var flagPort: UInt16?
         var words = try split(text)[...]
         while let word = words.popFirst() {
             guard word.hasPrefix("-"), word.count > 1 else {
@@ -53,32 +65,49 @@ public struct SCPArguments: Sendable, Equatable {
                         throw SettingProblem(name, "-\(letter)", "a value after -\(letter)")
                     }
                     switch letter {
-                    case "P": try result.set("Port", value)
-                    case "i": try result.set("IdentityFile", value)
+                    case "P": flagPort = try port(value, shown: "-P \(value)")
+                    case "i": result.identityFiles.append(try path(value, shown: "-i \(value)"))
                     case "l":
-                        guard let limit = Int(value), limit > 0 else {
-                            throw SettingProblem(name, "-l \(value)", "Kbit/s, a whole number above 0")
+                        guard let limit = Int(value), (1...104_857_600).contains(limit) else {
+                            throw SettingProblem(name, "-l \(value)", "Kbit/s, a whole number from 1 to 104857600")
                         }
                         result.limitKbit = limit
-                    default:
-                        let parts = value.split(maxSplits: 1, omittingEmptySubsequences: true) { $0 == "=" || $0 == " " }
-                        guard parts.count == 2 else { throw SettingProblem(name, "-o \(value)", "-o Key=Value") }
-                        try result.set(String(parts[0]), String(parts[1].drop { $0 == " " || $0 == "=" }))
+                    default: try result.option(value, next: &words)
                     }
-                default: throw SettingProblem(name, "-\(letter)", allowed)
+                default: throw SettingProblem(name, "-\(letter)", SCPRefusal.flag(letter) + "; taken are \(allowed)")
                 }
             }
         }
+        result.port = result.port ?? flagPort
         return result
     }
 
-    private mutating func set(_ key: String, _ value: String) throws(SettingProblem) {
-        let key = key.lowercased()
-        func wrong(_ expected: String) -> SettingProblem { SettingProblem(Self.name, "\(key)=\(value)", expected) }
-        func number() throws(SettingProblem) -> Int {
-            guard let number = Int(value), number >= 0, number <= 1_000_000 else { throw wrong("a number of seconds") }
-            return number
+    /// `Key=Value`, `Key Value`, `Key = "Value"`; where nobody quoted it the value may be the next word.
+    private mutating func option(_ text: String, next words: inout ArraySlice<String>) throws(SettingProblem) {
+        let isBlank: (Character) -> Bool = { $0 == " " || $0 == "\t" }
+        let trimmed = text.drop(while: isBlank)
+        let key = trimmed.prefix { !isBlank($0) && $0 != "=" }
+        var rest = trimmed[key.endIndex...].drop(while: isBlank)
+        if rest.first == "=" { rest = rest.dropFirst().drop(while: isBlank) }
+        if rest.isEmpty, key.endIndex == trimmed.endIndex, !key.isEmpty, let next = words.first, !next.hasPrefix("-") {
+            rest = words.removeFirst()[...]
         }
+        if !key.isEmpty, let why = SCPRefusal.option(String(key)) {
+            throw SettingProblem(Self.name, rest.isEmpty ? String(key) : "\(key)=\(rest)", "\(why); taken are \(Self.allowed)")
+        }
+        guard !key.isEmpty, !rest.isEmpty else { throw SettingProblem(Self.name, "-o \(text)", "-o Key=Value") }
+        let values = try Self.split(String(rest))
+        let shown = "\(key)=\(rest)"
+        guard let value = values.first, !value.isEmpty else { throw SettingProblem(Self.name, "-o \(text)", "-o Key=Value") }
+        if values.count > 1, key.lowercased() != "userknownhostsfile" {
+            throw SettingProblem(Self.name, shown, "one value, quoted where it has blanks")
+        }
+        try set(key.lowercased(), values, shown)
+    }
+
+    private mutating func set(_ key: String, _ values: [String], _ shown: String) throws(SettingProblem) {
+        let value = values[0]
+        func wrong(_ expected: String) -> SettingProblem { SettingProblem(Self.name, shown, expected) }
         func yes() throws(SettingProblem) -> Bool {
             switch value.lowercased() {
             case "yes", "true": return true
@@ -86,24 +115,34 @@ public struct SCPArguments: Sendable, Equatable {
             default: throw wrong("yes or no")
             }
         }
+        func list() -> [String] { value.split(separator: ",").map(String.init) }
         let first = seen.insert(key).inserted
         switch key {
         case "port":
-            guard let port = UInt16(value), port > 0 else { throw wrong("a port from 1 to 65535") }
+            let port = try Self.port(value, shown: shown)
             if first { self.port = port }
         case "user": if first { user = value }
-        case "identityfile": if first { identityFile = value }
-        case "userknownhostsfile": if first { knownHostsFile = value }
-        case "hostkeyalgorithms": if first { hostKeyAlgorithms = value.split(separator: ",").map(String.init) }
-        case "ciphers": if first { ciphers = value.split(separator: ",").map(String.init) }
+        case "identityfile":
+            if value.lowercased() == "none" { throw wrong("a key file; the keys of an agent come by SSH_AUTH_SOCK") }
+            identityFiles.append(try Self.path(value, shown: shown))
+        case "userknownhostsfile":
+            var files: [String] = []
+            for value in values { files.append(try Self.path(value, shown: shown)) }
+            let isNone = files.contains { $0.lowercased() == "none" }
+            if isNone, files.count > 1 { throw wrong("none alone, or files only") }
+            if first { knownHostsFiles = isNone ? [] : files }
+        case "hostkeyalgorithms": if first { hostKeyAlgorithms = list() }
+        case "ciphers":
+            if let sign = value.first, "+-^".contains(sign) { throw wrong("names of ciphers, comma-separated, without + - ^ before them") }
+            if first { ciphers = list() }
         case "compression":
             let on = try yes()
             if first { compression = on }
         case "connecttimeout":
-            let seconds = try number()
+            let seconds = value.lowercased() == "none" ? nil : try Self.seconds(value, shown: shown)
             if first { connectTimeout = seconds }
         case "serveraliveinterval":
-            let seconds = try number()
+            let seconds = try Self.seconds(value, shown: shown)
             if first { serverAliveInterval = seconds }
         case "stricthostkeychecking":
             let mode: StrictHostKeyChecking
@@ -124,8 +163,45 @@ public struct SCPArguments: Sendable, Equatable {
             default: throw wrong("any, inet or inet6")
             }
             if first { addressFamily = family }
-        default: throw wrong("one of \(Self.allowed)")
+        default: throw wrong("an option that means something here; taken are \(Self.allowed)")
         }
+    }
+
+    // MARK: values
+
+    private static func port(_ text: String, shown: String) throws(SettingProblem) -> UInt16 {
+        guard let port = UInt16(text), port > 0 else { throw SettingProblem(name, shown, "a port from 1 to 65535") }
+        return port
+    }
+
+    /// What ssh would put in for `%h` or `${HOME}` is refused rather than taken as it stands: it would be another file.
+    private static func path(_ text: String, shown: String) throws(SettingProblem) -> String {
+        let plain = text.replacing("%%", with: "")
+        guard !text.isEmpty, !plain.contains("%"), !plain.contains("${") else {
+            throw SettingProblem(name, shown, "a path without % tokens (%% stands for %) and ${…}")
+        }
+        if text.hasPrefix("~"), text != "~", !text.hasPrefix("~/") { throw SettingProblem(name, shown, "a path that begins with / or ~/") }
+        return text.replacing("%%", with: "%")
+    }
+
+    /// Seconds, or `1h30m` as in sshd_config(5), TIME FORMATS.
+    private static func seconds(_ text: String, shown: String) throws(SettingProblem) -> Int {
+        let wrong = SettingProblem(name, shown, "seconds, or a time such as 30s, 5m, 1h30m")
+        let units: [UInt8: Int] = [115: 1, 109: 60, 104: 3600, 100: 86_400, 119: 604_800]
+        var total = 0
+        var number: Int?
+        for byte in text.lowercased().utf8 {
+            if (48...57).contains(byte) {
+                number = (number ?? 0) * 10 + Int(byte) - 48
+            } else {
+                guard let unit = units[byte], let count = number else { throw wrong }
+                total += count * unit
+                number = nil
+            }
+            guard (number ?? 0) <= 1_000_000, total <= 1_000_000 else { throw wrong }
+        }
+        guard !text.isEmpty, total + (number ?? 0) <= 1_000_000 else { throw wrong }
+        return total + (number ?? 0)
     }
 
     /// Words as a POSIX shell splits them: blanks, single and double quotes, backslash.

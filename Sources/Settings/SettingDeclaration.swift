@@ -155,6 +155,16 @@ public struct SettingDeclaration: Sendable {
             "Seconds between looks into the spool when nothing wakes the shipper."
         ) { text, settings throws(SettingProblem) in settings.interval = try number(text, 1...86_400, "seconds") },
         .init(
+            "SCP_HOURS", form: "22-06 or 22:30-06:15, comma-separated", default: "always",
+            "Local times of day at which files are shipped; outside of them they wait in the spool."
+        ) { text, settings throws(SettingProblem) in
+            guard let hours = ShippingHours(text) else {
+                throw SettingProblem(
+                    "", text, "times of day, FROM-TO, as in 22-06 or 22:30-06:15, several separated by commas and no blanks")
+            }
+            settings.hours = hours
+        },
+        .init(
             "SENSOR_DATA_DIR", form: "path", default: "/data", "Holds key, known hosts, name, state and spool."
         ) { text, settings throws(SettingProblem) in
             guard !text.utf8.contains(0), !text.contains("\n") else { throw SettingProblem("", text, "a path") }

@@ -28,6 +28,7 @@ public struct Settings: Sendable, Equatable {
     public var sourcePorts: ClosedRange<UInt16> = 60872...60887
     public var rate: Int64?
     public var interval = 300
+    public var hours = ShippingHours.always
     public var dataDirectory = "/data"
     public var spoolBytes: Int64?
     public var spoolFree = SpoolFree.automatic

@@ -2,12 +2,21 @@ import Glibc
 import Linux
 import Spool
 
-/// The file of host keys: read at each connection, since an operator may edit it, and added to.
+/// The files of host keys: read at each connection, since an operator may edit them. The first is added to.
 enum KnownHostsFile {
+    /// What all of them hold, as if it were one: a key that any of them revokes is revoked.
+    static func text(_ files: [String]) throws(ShipFault) -> String {
+        var all = ""
+        // A last line without its end must not swallow the first of the next file.
+        for file in files { all += try text(file) + "\n" }
+        return all
+    }
+
     /// Empty where there is none.
     static func text(_ file: String) throws(ShipFault) -> String {
         do {
-            let open = try Descriptor.open(file, flags: O_RDONLY)
+            // O_NONBLOCK: a FIFO under this name must not hold up everything.
+            let open = try Descriptor.open(file, flags: O_RDONLY | O_NONBLOCK)
             var bytes: [UInt8] = []
             while bytes.count < 8 << 20 {
                 let part = try open.read(1 << 16)

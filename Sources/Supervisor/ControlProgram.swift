@@ -1,4 +1,5 @@
 import Linux
+import Synchronization
 
 /// supervisorctl as a whole.
 public struct ControlProgram {
@@ -47,6 +48,17 @@ public struct ControlProgram {
         var commands = commands(socket: path)
         _ = commands.run(action)
         return commands.exitStatus
+    }
+
+    /// The programs that `status` would show for these names, what it would say besides, and its exit status.
+    public static func programs(_ names: [String], socket path: String) -> (programs: [ProgramFacts], said: [String], exitStatus: Int32) {
+        let said = Mutex<[String]>([])
+        let url = "unix://\(path)"
+        var doors = ControlDoor(serverURL: url, credentials: nil).doors()
+        doors.output = { line in said.withLock { $0.append(line) } }
+        var commands = ControlClientCommands(serverURL: url, interactive: false, doors: doors)
+        let programs = commands.programs(names.joined(separator: " "))
+        return (programs, said.withLock { $0 }, commands.exitStatus)
     }
 
     /// A signal to the programs of `group` whose names begin with `prefix`. Returns the exit status of `signal`.

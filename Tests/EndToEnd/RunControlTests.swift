@@ -43,6 +43,42 @@ extension EndToEnd {
             #expect(access(lab.root + "/c.sock", F_OK) != 0)
         }
 
+        @Test("status -v and --json add what the data directory tells, and change neither status's lines nor its exit status")
+        func verbose() throws {
+            let lab = try Lab()
+            let place = ["SENSOR_SOCKET": lab.root + "/c.sock", "SCP_TARGET": lab.drop, "PCAP_FILE_SIZE": "2"]
+            try write("", to: lab.drop + "/.sensor-target")
+            let silent = try control(lab, "status", "-v", environment: place)
+            #expect(silent.status == .code(4))
+            #expect(silent.output.contains("shipping: unknown: "))
+            #expect(silent.output.contains("no such file"))
+            let mute = try control(lab, "status", "--json", environment: place)
+            #expect(mute.status == .code(4))
+            #expect(mute.output.contains("\"programs\" : [\n\n  ]"))
+
+            let sensor = try lab.startSensor(place)
+            try waitUntil(5, "RUNNING") {
+                try control(lab, "status", environment: place).output.contains("pcap_ship                   RUNNING")
+            }
+            try lab.sendPackets(50, perSecond: 1000)
+            try lab.waitForLast(49, sensor)
+            func plain(_ text: String) -> String { text.replacing(/uptime \d+:\d\d:\d\d/, with: "uptime T") }
+            let short = try control(lab, "status", environment: place)
+            let long = try control(lab, "status", "-v", environment: place)
+            #expect(long.status == .code(0))
+            #expect(plain(long.output).hasPrefix(plain(short.output)))
+            #expect(long.output.contains("\ncapture \(lab.interface): recording"))
+            #expect(long.output.contains("\nspool: "))
+            let json = try control(lab, "status", "--json", "pcap:pcap_ship", environment: place)
+            #expect(json.status == .code(0))
+            #expect(json.output.contains("\"name\" : \"pcap:pcap_ship\"") && !json.output.contains("\"name\" : \"pcap:pcap_capture"))
+            #expect(json.output.contains("\"interface\" : \"\(lab.interface)\""))
+            #expect(try control(lab, "stop", "pcap:pcap_ship", environment: place).status == .code(0))
+            #expect(try control(lab, "status", "--verbose", environment: place).status == .code(3))
+            #expect(try control(lab, "status", "-v", "nosuch", environment: place).output.hasPrefix("nosuch: ERROR (no such process)\n"))
+            #expect(sensor.end(SIGTERM).status == .code(0))
+        }
+
         @Test("cut finishes the open file, which is delivered at once; without a sensor it says so with signal's exit status")
         func cut() throws {
             let lab = try Lab()

@@ -7,6 +7,9 @@ import Testing
     static let rsa = SSHPublicKey(
         type: "ssh-rsa", blob: [0, 0, 0, 7] + Array("ssh-rsa".utf8) + [0, 0, 0, 1, 3, 0, 0, 0, 2, 0, 255])!
 
+    /// drop.example, as `ssh-keygen -H` writes it with a salt of our own.
+    static let hashed: String = "|1|AAECAwQFBgcICQoLDA0ODxAREhM=|6UgA7gVGSHThRMLTe6Tq0IgO9gs="
+
     struct Case: Sendable, CustomTestStringConvertible {
         let name: String
         let text: String
@@ -16,7 +19,7 @@ import Testing
         var testDescription: String { name }
     }
 
-    static let cases = [
+    static let cases: [Case] = [
         Case(name: "an empty file", text: "", answer: .unknown),
         Case(name: "a plain name", text: "drop.example \(key.bare)", answer: .known),
         Case(name: "a name in capitals", text: "Drop.Example \(key.bare)", host: "dRop.eXample", answer: .known),
@@ -30,7 +33,16 @@ import Testing
         Case(name: "the port in brackets", text: "[drop.example]:2222 \(key.bare)", port: 2222, answer: .known),
         Case(name: "port 22 in brackets", text: "[drop.example]:22 \(key.bare)", answer: .known),
         Case(name: "another port", text: "[drop.example]:2222 \(key.bare)", port: 2223, answer: .unknown),
-        Case(name: "a plain name for another port", text: "drop.example \(key.bare)", port: 2222, answer: .unknown),
+        Case(name: "a plain name for another port", text: "drop.example \(key.bare)", port: 2222, answer: .known),
+        Case(name: "another key under a plain name for another port", text: "drop.example \(other.bare)", port: 2222, answer: .unknown),
+        Case(
+            name: "another key for the port, the right one without", text: "drop.example \(key.bare)\n[drop.example]:2222 \(other.bare)",
+            port: 2222, answer: .changed(known: [other])),
+        Case(name: "revoked under a plain name", text: "@revoked drop.example \(key.bare)", port: 2222, answer: .revoked),
+        Case(name: "a hash of a plain name for another port", text: "\(hashed) \(key.bare)", port: 2222, answer: .known),
+        Case(name: "a hash of a name", text: "\(hashed) \(key.bare)", host: "DROP.example", answer: .known),
+        Case(name: "a hash of another name", text: "\(hashed) \(key.bare)", host: "else.example", answer: .unknown),
+        Case(name: "a hash cut short", text: "\(hashed.dropLast(3)) \(key.bare)", answer: .unknown),
         Case(
             name: "an address and port", text: "[2001:db8::1]:2222 \(key.bare)", host: "2001:db8::1", port: 2222,
             answer: .known),
@@ -56,7 +68,33 @@ import Testing
         Case(name: "another key revoked", text: "@revoked * \(other.bare)\ndrop.example \(key.bare)", answer: .known),
         Case(name: "only another key revoked", text: "@revoked * \(other.bare)", answer: .unknown),
         Case(name: "revoked elsewhere", text: "@revoked else \(key.bare)\ndrop.example \(key.bare)", answer: .known),
-        Case(name: "an authority's key", text: "@cert-authority *.example \(key.bare)", answer: .unknown),
+        Case(name: "an authority alone", text: "@cert-authority *.example \(other.bare)", answer: .certified(authorities: [other])),
+        Case(name: "an authority's own key", text: "@cert-authority *.example \(key.bare)", answer: .certified(authorities: [key])),
+        Case(
+            name: "an authority for the port", text: "@cert-authority [*.example]:2222 \(other.bare)", port: 2222,
+            answer: .certified(authorities: [other])),
+        Case(name: "an authority for another port", text: "@cert-authority [*.example]:2222 \(other.bare)", answer: .unknown),
+        Case(name: "an authority for others", text: "@cert-authority *.test,!drop.example \(other.bare)", answer: .unknown),
+        Case(name: "an authority and the plain key", text: "@cert-authority * \(other.bare)\ndrop.example \(key.bare)", answer: .known),
+        Case(
+            name: "an authority and another plain key", text: "@cert-authority * \(rsa.bare)\ndrop.example \(other.bare)",
+            answer: .changed(known: [other])),
+        Case(name: "an authority and a revocation", text: "@cert-authority * \(other.bare)\n@revoked * \(key.bare)", answer: .revoked),
+        Case(
+            name: "an address with its scope", text: "fe80::1%eth0 \(key.bare)", host: "FE80::1%eth0", answer: .known),
+        Case(name: "an address of another scope", text: "fe80::1%eth1 \(key.bare)", host: "fe80::1%eth0", answer: .unknown),
+        Case(
+            name: "an address with scope and port", text: "[fe80::1%eth0]:2222 \(key.bare)", host: "fe80:0::1%eth0", port: 2222,
+            answer: .known),
+        Case(name: "an address written long", text: "2001:db8::1 \(key.bare)", host: "2001:0DB8:0:0::1", answer: .known),
+        Case(name: "an address that stands long in the file", text: "2001:0db8::1 \(key.bare)", host: "2001:0db8::1", answer: .known),
+        Case(name: "no end of line", text: "else \(rsa.bare)\ndrop.example \(key.bare)", answer: .known),
+        Case(name: "a lone CR at the end", text: "drop.example \(key.bare)\r", answer: .known),
+        Case(
+            name: "a byte order mark spoils its line only", text: "\u{FEFF}drop.example \(other.bare)\ndrop.example \(key.bare)",
+            answer: .known),
+        Case(name: "capitals in the file, with a port", text: "[DROP.example]:2222 \(key.bare)", port: 2222, answer: .known),
+        Case(name: "a negated port pattern", text: "[*.example]:2222,![drop.example]:2222 \(key.bare)", port: 2222, answer: .unknown),
         Case(name: "an unknown marker", text: "@trusted drop.example \(key.bare)", answer: .unknown),
         Case(name: "CR LF", text: "# c\r\n\r\ndrop.example \(key.bare)\r\nelse \(rsa.bare)\r\n", answer: .known),
         Case(
@@ -84,11 +122,13 @@ import Testing
         let hosts = KnownHosts(text: text)
         #expect(hosts.knownTypes(host: "drop.example", port: 22) == ["ssh-rsa", "ssh-ed25519"])
         #expect(hosts.knownTypes(host: "drop.example", port: 2222) == ["ssh-ed25519"])
+        let plain = KnownHosts(text: "drop.example \(Self.rsa.bare)")
+        #expect(plain.knownTypes(host: "drop.example", port: 2222) == ["ssh-rsa"])
     }
 
     @Test(
         "the line that is written is found again",
-        arguments: [("Drop.Example", 22), ("drop.example", 2222), ("::1", 2222)])
+        arguments: [("Drop.Example", 22), ("drop.example", 2222), ("::1", 2222), ("FE80:0::1%eth0", 22), ("fe80::1%eth0", 2222)])
     func line(host: String, port: UInt16) {
         let line = KnownHosts.line(host: host, port: port, key: Self.key)
         #expect(KnownHosts(text: line + "\n").answer(host: host, port: port, key: Self.key) == .known)
@@ -102,7 +142,7 @@ import Testing
     }
 
     @Test("names that ssh-keygen has hashed are found", .needsSSHKeygen)
-    func hashed() throws {
+    func hashedByOpenSSH() throws {
         let scratch = try Scratch()
         try scratch.write("known_hosts", "drop.example \(Self.key.bare)\n[drop.example]:2222 \(Self.other.bare)\n")
         try SSHKeygen.run("-H", "-f", scratch.file("known_hosts"))

@@ -114,16 +114,71 @@ import Testing
                 == "root@boogey")
     }
 
-    @Test("a key that others can write is refused, one that they can read is warned of")
-    func mode() throws {
+    /// Mode, and what is said of it: nothing, a warning, or a refusal.
+    static let modes: [(UInt32, String?, refused: Bool)] = [
+        (0o400, nil, false), (0o600, nil, false), (0o700, nil, false), (0o440, "can be read by others (mode 0440)", false),
+        (0o444, "can be read by others (mode 0444)", false), (0o640, "can be read by others (mode 0640)", false),
+        (0o644, "can be read by others (mode 0644)", false), (0o604, "can be read by others (mode 0604)", false),
+        (0o620, "can be written by its group (mode 0620)", false), (0o660, "can be written by its group (mode 0660)", false),
+        (0o664, "can be written by its group (mode 0664)", false), (0o602, "can be written by others (mode 0602)", true),
+        (0o666, "can be written by others (mode 0666)", true), (0o777, "can be written by others (mode 0777)", true),
+    ]
+
+    @Test("a key that anybody can write is refused, one that others can read or the group write is warned of", arguments: modes)
+    func mode(mode: UInt32, words: String?, refused: Bool) throws {
         let scratch = try Scratch()
         let path = try KeyPair.ensure(in: scratch.path, sensorName: "boogey", rsaUsable: false).privateKeyPath
-        chmod(path, 0o640)
-        let warning = try KeyPair.ensure(in: scratch.path, sensorName: "boogey", rsaUsable: false).warning
-        #expect(warning == "\(path): can be read by others (mode 0640); run: chmod 600 \(path)")
-        chmod(path, 0o620)
-        #expect(try refusal(scratch) == "\(path): can be written by others (mode 0620); run: chmod 600 \(path)")
+        chmod(path, mode)
+        let line = words.map { "\(path): \($0); run: chmod 600 \(path)" }
+        if refused {
+            #expect(try refusal(scratch) == line)
+        } else {
+            #expect(try KeyPair.ensure(in: scratch.path, sensorName: "boogey", rsaUsable: false).warning == line)
+        }
     }
+
+    @Test("what libssh2 cannot read is for the agent, where there is one; what no server takes stays refused")
+    func agent() throws {
+        let scratch = try Scratch()
+        func use(_ arguments: String..., rsaUsable: Bool = false) throws -> KeyInspection.Use? {
+            let path = scratch.file("k")
+            unlink(path)
+            unlink(path + ".pub")
+            try SSHKeygen.run(arguments: arguments + ["-q", "-f", path])
+            let found = try? KeyInspection(path: path, rsaUsable: rsaUsable, hasAgent: true)
+            if let found { #expect(found.publicKey != nil) }
+            return found?.use
+        }
+        #expect(try use("-t", "ed25519", "-N", "") == .file)
+        #expect(try use("-t", "ed25519", "-N", "secret") == .agent)
+        #expect(try use("-t", "ecdsa", "-m", "PEM", "-N", "secret") == .agent)
+        #expect(try use("-t", "ecdsa", "-m", "PKCS8", "-N", "") == .agent)
+        #expect(try use("-t", "ecdsa", "-m", "PKCS8", "-N", "secret") == .agent)
+        #expect(try use("-t", "rsa", "-b", "2048", "-N", "secret") == nil)
+        #expect(try use("-t", "rsa", "-b", "2048", "-N", "secret", rsaUsable: true) == .agent)
+        // Only the public half is here.
+        let path = scratch.file("k")
+        unlink(path)
+        #expect(try KeyInspection(path: path, rsaUsable: true, hasAgent: true).use == .agent)
+        #expect(throws: KeyProblem.self) { try KeyInspection(path: path, rsaUsable: true) }
+        unlink(path + ".pub")
+        #expect(throws: KeyProblem.self) { try KeyInspection(path: path, rsaUsable: true, hasAgent: true) }
+    }
+
+    @Test("an Ed25519 key in PKCS#8, as openssl makes it, is refused before anybody connects with it")
+    func ed25519PKCS8() throws {
+        // RFC 8410, section 7 (the key of section 10.3).
+        let text =
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n"
+        let problem = #expect(throws: KeyProblem.self) { try KeyInspection.judge("/k", Array(text.utf8), rsaUsable: true, hasAgent: false) }
+        #expect(
+            problem?.description
+                == "/k: is in PKCS#8 format; OpenSSH's own is needed; run (OpenSSH 9.6 or later): ssh-keygen -p -N '' -f /k")
+        #expect(try KeyInspection.judge("/k", Array(text.utf8), rsaUsable: true, hasAgent: true).use == .agent)
+    }
+
+    @Test("without an agent a passphrase's way out names SSH_AUTH_SOCK")
+    func agentNamed() throws { #expect(try #require(try problem(["-t", "ed25519", "-N", "secret"])).contains("SSH_AUTH_SOCK")) }
 
     static let dsa = "-----BEGIN DSA PRIVATE KEY-----\nMIIBuwIBAAKBgQ==\n-----END DSA PRIVATE KEY-----\n"
     static let putty = "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n"

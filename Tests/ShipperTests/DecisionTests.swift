@@ -144,6 +144,55 @@ import Testing
         #expect(isRefused(decide(other, known: line(other), pinned: [.fingerprint(digest)]), "SCP_HOST_KEY"))
     }
 
+    @Test("where only a certificate authority is known, nothing is learned", arguments: [StrictHostKeyChecking.ask, .no, .acceptNew, .yes])
+    func authority(strict: StrictHostKeyChecking) {
+        let ca = "@cert-authority * \(other.bare)\n"
+        #expect(isRefused(decide(key, known: ca, strict: strict), "SCP_HOST_KEY"))
+        #expect(isRefused(decide(key, known: ca, strict: strict), other.fingerprint))
+        #expect(decide(key, known: ca + line(key), strict: strict) == .accept)
+        #expect(decide(key, known: ca, pinned: [.fingerprint(String(key.fingerprint.dropFirst(7)))], strict: strict) == .accept)
+    }
+
+    @Test("a host key that is a certificate is refused in words, though a pin names it")
+    func certificate() {
+        let name = Array("ssh-ed25519-cert-v01@openssh.com".utf8)
+        let certificate = SSHPublicKey(
+            type: "ssh-ed25519-cert-v01@openssh.com", blob: [0, 0, 0, UInt8(name.count)] + name + [0, 0, 0, 0])!
+        #expect(isRefused(decide(certificate), "is a certificate"))
+        #expect(isRefused(decide(certificate, pinned: [.fingerprint(String(certificate.fingerprint.dropFirst(7)))]), "is a certificate"))
+    }
+
+    @Test("after a key that no fingerprint names the other types are asked for, each once")
+    func left() {
+        let asked = HostKeyPolicy.preference(known: [], wanted: [])
+        let digest = PinnedHostKey.fingerprint(String(key.fingerprint.dropFirst(7)))
+        func left(_ pinned: [PinnedHostKey], _ shown: [String]) -> [String] {
+            HostKeyPolicy(pinned: pinned, strict: .ask, host: "box", port: 22).algorithmsLeft(of: asked, shown: shown)
+        }
+        #expect(left([digest], ["ssh-ed25519"]) == asked.filter { $0 != "ssh-ed25519" })
+        #expect(left([digest], ["ssh-rsa"]) == asked.filter { !$0.contains("rsa-sha2") && $0 != "ssh-rsa" })
+        #expect(left([digest], ["ssh-ed25519", "ssh-rsa"]).allSatisfy { $0.hasPrefix("ecdsa-") })
+        #expect(left([digest], ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]).isEmpty)
+        let whole = PinnedHostKey.key(type: key.type, base64: Base64.encode(key.blob))
+        #expect(left([whole], ["ssh-rsa"]).isEmpty)
+        #expect(left([whole, digest], ["ssh-rsa"]).first == "ssh-ed25519")
+        #expect(left([], ["ssh-rsa"]).isEmpty)
+        let words = HostKeyPolicy(pinned: [digest], strict: .ask, host: "box", port: 22).refusal(ofPinned: [key, other])
+        #expect(words.contains(key.fingerprint) && words.contains(other.fingerprint))
+    }
+
+    @Test("the files of host keys are read as one")
+    func files() throws {
+        let scratch = try Scratch()
+        let (a, b) = (scratch.path + "/a", scratch.path + "/b")
+        try Descriptor.open(a, flags: 0o101).writeAll(Array("box \(other.bare)".utf8))
+        try Descriptor.open(b, flags: 0o101).writeAll(Array("@revoked * \(key.bare)\r\n".utf8))
+        let known = KnownHosts(text: try KnownHostsFile.text([a, scratch.path + "/missing", b]))
+        #expect(known.answer(host: "box", port: 22, key: other) == .known)
+        #expect(known.answer(host: "box", port: 22, key: key) == .revoked)
+        #expect(throws: ShipFault.self) { try KnownHostsFile.text([a, scratch.path]) }
+    }
+
     @Test("known types are asked for first, all others stay possible")
     func preference() {
         let order = HostKeyPolicy.preference(known: ["ecdsa-sha2-nistp384"], wanted: [])
@@ -157,5 +206,6 @@ import Testing
             ])
         #expect(HostKeyPolicy.preference(known: [], wanted: ["^ssh-rsa"]).first == "ssh-rsa")
         #expect(!HostKeyPolicy.preference(known: [], wanted: ["-ssh-rsa"]).contains("ssh-rsa"))
+        #expect(HostKeyPolicy.preference(known: [], wanted: ["-*rsa*", "ecdsa-*"]) == ["ssh-ed25519"])
     }
 }

@@ -1,20 +1,34 @@
 /// status, pid, version, avail.
 extension ControlClientCommands {
     mutating func status(_ argument: String) throws(Failure) {
+        let shown = try rows(argument)
+        let width = (shown.map(\.name.unicodeScalars.count) + [30]).max() ?? 30
+        for process in shown {
+            doors.output(Self.padded(process.name, to: width + 3) + Self.padded(process.stateName, to: 10) + process.description)
+        }
+    }
+
+    /// The programs that `status` would show, as values; what it would say of others goes to `output`. Exit status as of `status`.
+    public mutating func programs(_ argument: String) -> [ProgramFacts] {
+        do throws(Failure) { return try rows(argument).map(ProgramFacts.init) } catch {
+            exitStatus = Exit.generic
+            doors.output(error.line(serverURL))
+            return []
+        }
+    }
+
+    private mutating func rows(_ argument: String) throws(Failure) -> [ProcessRow] {
         guard try isUp() else {
             exitStatus = Exit.statusUnknown
-            return
+            return []
         }
         let processes = try list("getAllProcessInfo").map { (value) throws(Failure) in
             guard let process = ProcessRow(value) else { throw Self.nonsense("getAllProcessInfo") }
             return process
         }
         let shown = select(processes, Self.words(argument))
-        let width = (shown.map(\.name.unicodeScalars.count) + [30]).max() ?? 30
-        for process in shown {
-            doors.output(Self.padded(process.name, to: width + 3) + Self.padded(process.stateName, to: 10) + process.description)
-        }
         if shown.contains(where: \.isStopped) { exitStatus = Exit.statusStopped }
+        return shown
     }
 
     /// Those that are named, as often as they are named; a name nobody bears is told.
@@ -90,12 +104,33 @@ extension ControlClientCommands {
     }
 }
 
+/// A program as its supervisor tells of it.
+public struct ProgramFacts: Codable, Sendable, Equatable {
+    /// As `status` shows it, `group:program`.
+    public var name: String
+    /// RUNNING and the like.
+    public var state: String
+    /// nil where it does not run.
+    public var pid: Int?
+    /// `pid 17, uptime 0:01:02`, or why it does not run.
+    public var description: String
+
+    fileprivate init(_ row: ProcessRow) {
+        name = row.name
+        state = row.stateName
+        pid = row.pid > 0 ? row.pid : nil
+        description = row.description
+    }
+}
+
 /// What `status` shows of a process.
 private struct ProcessRow {
     var group: String
     var process: String
     var stateName: String
     var description: String
+    /// 0 where it does not run.
+    var pid: Int
     /// STOPPED, EXITED, FATAL or UNKNOWN.
     var isStopped: Bool
 
@@ -109,6 +144,7 @@ private struct ProcessRow {
         self.process = process
         self.stateName = stateName
         self.description = description
+        pid = value["pid"]?.number ?? 0
         switch ProgramState(rawValue: state) {
         case .stopped, .exited, .fatal, .unknown: isStopped = true
         case .starting, .running, .backoff, .stopping, nil: isStopped = false

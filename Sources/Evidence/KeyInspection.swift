@@ -1,38 +1,54 @@
-import Evidence
 import Glibc
 import Linux
 
-/// A private key that the shipper can sign with.
-struct KeyInspection {
+/// A private key file that the shipper can log in with: what its bytes, its mode and the `.pub` beside it tell, before anybody
+/// connects. libssh2 says the same of every key that it cannot use.
+public struct KeyInspection: Sendable {
+    public enum Use: Sendable, Equatable {
+        /// libssh2 reads it.
+        case file
+        /// Only an agent that holds it can sign with it.
+        case agent
+    }
+    public let use: Use
     /// nil where the file does not carry it (PEM) and no `.pub` of the same type lies beside it.
-    let publicKey: SSHPublicKey?
-    let warning: String?
+    public let publicKey: SSHPublicKey?
+    public let warning: String?
 
-    /// Links are followed: a mounted secret is one.
-    init(path: String, rsaUsable: Bool) throws(KeyProblem) {
-        let (bytes, status) = try Self.read(path)
-        let mode = octal(status.mode)
-        let tighten = "run: chmod 600 \(KeyProblem.quoted(path))"
-        if status.mode & (S_IWGRP | S_IWOTH) != 0 {
-            throw KeyProblem(path, "can be written by others (mode \(mode)); \(tighten)")
-        }
-        guard let file = SSHPrivateKeyFile(bytes: bytes) else { throw Self.noKey(path, bytes) }
-        try Self.judge(path, file, rsaUsable: rsaUsable)
-
+    /// Links are followed: a mounted secret is one. `hasAgent`: SSH_AUTH_SOCK is set, so what nobody can read here may still log in.
+    public init(path: String, rsaUsable: Bool, hasAgent: Bool = false) throws(KeyProblem) {
         let beside = Self.publicKey(beside: path)
+        let bytes: [UInt8]
+        let status: FileStatus
+        do throws(KeyProblem) { (bytes, status) = try Self.read(path) } catch {
+            guard hasAgent, error.mayPass == false, unsafe access(path, F_OK) != 0, let beside else { throw error }
+            (use, publicKey, warning) = (.agent, beside, nil)
+            return
+        }
+        warning = try Self.judge(path, mode: status.mode)
+        let (file, use) = try Self.judge(path, bytes, rsaUsable: rsaUsable, hasAgent: hasAgent)
+        self.use = use
         if let own = file.publicKey {
             let comment = own.comment.isEmpty && beside?.isSameKey(as: own) == true ? beside?.comment : nil
             publicKey = comment.map(own.with(comment:)) ?? own
         } else {
-            publicKey = beside.flatMap { Self.kind($0) == file.kind ? $0 : nil }
+            publicKey = beside.flatMap { Self.kind($0) == file.kind || file.kind == .unknown ? $0 : nil }
         }
-        warning =
-            status.mode & (S_IRGRP | S_IROTH) == 0
-            ? nil : KeyProblem(path, "can be read by others (mode \(mode)); \(tighten)").description
+    }
+
+    /// What is to be said of a file's mode: nil, or a warning. Refused where anybody may write it. A group that may read it, as with
+    /// mounted secrets (0440), or write it, as on volumes of Kubernetes (fsGroup), is a warning.
+    public static func judge(_ path: String, mode: UInt32) throws(KeyProblem) -> String? {
+        let shown = octal(mode)
+        let tighten = "run: chmod 600 \(KeyProblem.quoted(path))"
+        if mode & S_IWOTH != 0 { throw KeyProblem(path, "can be written by others (mode \(shown)); \(tighten)") }
+        if mode & S_IWGRP != 0 { return KeyProblem(path, "can be written by its group (mode \(shown)); \(tighten)").description }
+        if mode & (S_IRGRP | S_IROTH) != 0 { return KeyProblem(path, "can be read by others (mode \(shown)); \(tighten)").description }
+        return nil
     }
 
     /// The key in `<path>.pub`, nil where there is none that can be read.
-    static func publicKey(beside path: String) -> SSHPublicKey? {
+    public static func publicKey(beside path: String) -> SSHPublicKey? {
         guard let bytes = try? read("\(path).pub").bytes else { return nil }
         return SSHPublicKey(line: String(decoding: bytes, as: UTF8.self))
     }
@@ -89,7 +105,12 @@ struct KeyInspection {
         return KeyProblem(path, "is no private key, or a damaged one; make a key with: \(making(path))")
     }
 
-    private static func judge(_ path: String, _ file: SSHPrivateKeyFile, rsaUsable: Bool) throws(KeyProblem) {
+    /// What the bytes of a private key file are good for; the problem says what they are and what would be right.
+    public static func judge(
+        _ path: String, _ bytes: [UInt8], rsaUsable: Bool, hasAgent: Bool
+    ) throws(KeyProblem) -> (file: SSHPrivateKeyFile, use: Use) {
+        guard let file = SSHPrivateKeyFile(bytes: bytes) else { throw noKey(path, bytes) }
+        // What no agent changes.
         switch file.kind {
         case .dsa:
             throw KeyProblem(path, "is a DSA key, which OpenSSH servers refuse; make another with: \(making(path))")
@@ -104,11 +125,15 @@ struct KeyInspection {
         case .ed25519, .ecdsa, .rsa, .unknown: break
         }
         let rewrite = "ssh-keygen -p -N '' -f \(KeyProblem.quoted(path))"
+        if hasAgent { return (file, file.isEncrypted || file.format == .pkcs8 || file.format == .unknown ? .agent : .file) }
         if file.isEncrypted {
-            throw KeyProblem(path, "is locked by a passphrase, which nobody is there to type; run: \(rewrite)")
+            throw KeyProblem(
+                path,
+                "is locked by a passphrase, which nobody is there to type; give it to an ssh-agent and set SSH_AUTH_SOCK, or run: \(rewrite)"
+            )
         }
         switch file.format {
-        case .openssh, .pem: break
+        case .openssh, .pem: return (file, .file)
         case .pkcs8:
             // Older ones can't read this combination at all.
             let version = file.kind == .ed25519 ? " (OpenSSH 9.6 or later)" : ""
@@ -122,6 +147,7 @@ struct KeyInspection {
         switch key.type {
         case "ssh-rsa": .rsa
         case "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521": .ecdsa
+        case "ssh-ed25519": .ed25519
         default: .unknown
         }
     }

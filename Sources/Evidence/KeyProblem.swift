@@ -1,4 +1,4 @@
-import Linux
+public import Linux
 
 /// Why a key can't be used: one line that names the file, what it is, and what would be right.
 public struct KeyProblem: Error, Sendable, Equatable, CustomStringConvertible {
@@ -7,15 +7,15 @@ public struct KeyProblem: Error, Sendable, Equatable, CustomStringConvertible {
     /// A full disk, a missing right: nothing is wrong with the key itself.
     public let mayPass: Bool
 
-    init(_ path: String, _ what: String, mayPass: Bool = false) {
+    public init(_ path: String, _ what: String, mayPass: Bool = false) {
         self.path = path
         self.mayPass = mayPass
         self.description = "\(Self.shown(path)): \(what)"
     }
-    init(_ path: String, _ error: SystemError) { self.init(path, Self.shown(error.description), mayPass: true) }
+    public init(_ path: String, _ error: SystemError) { self.init(path, Self.shown(error.description), mayPass: true) }
 
     /// For a command line that a person may paste: quoted where a shell would take it apart.
-    static func quoted(_ path: String) -> String {
+    public static func quoted(_ path: String) -> String {
         let plain = path.utf8.allSatisfy { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
