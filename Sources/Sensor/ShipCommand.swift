@@ -36,7 +36,7 @@ struct ShipCommand: ParsableCommand {
         }
         let place = try Place(settings, directory: spool)
         var options = settings.shipOptions(to: target, spool: place.spool, state: place.state)
-        if let knownHosts { options.knownHostsFile = knownHosts }
+        if let knownHosts { options.knownHostsFiles = [knownHosts] }
         options.interval = Double(settings.interval)
         options.once = once
         options.isSupervised = supervised
@@ -62,11 +62,13 @@ extension Settings {
     func shipOptions(to target: Target, spool: String, state: String) -> ShipOptions {
         var options = ShipOptions(
             spool: spool, state: state, target: target,
-            keyFile: arguments.identityFile.map(Environment.expand) ?? "\(dataDirectory)/id_ed25519", knownHostsFile: knownHostsFiles[0])
+            keyFiles: arguments.identityFiles.isEmpty ? ["\(dataDirectory)/id_ed25519"] : arguments.identityFiles.map(Environment.expand),
+            knownHostsFiles: knownHostsFiles)
         options.arguments = arguments
         options.pinnedHostKeys = pinnedHostKeys
         options.sourcePorts = sourcePorts
         options.rate = rate
+        options.hours = hours
         return options
     }
 

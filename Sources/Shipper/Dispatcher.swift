@@ -78,6 +78,10 @@ final class Dispatcher {
     var oldest: (file: String, done: Int64, size: Int64)? {
         queue.first.flatMap { active[$0] }.map { ($0.source.name, $0.delivery.done, $0.delivery.size) }
     }
+    /// All of them, the oldest first.
+    var underWay: [ShipStatus.UnderWay] {
+        queue.compactMap { active[$0] }.map { ShipStatus.UnderWay(file: $0.source.name, done: $0.delivery.done, size: $0.delivery.size) }
+    }
     func takeNews() -> [News] {
         defer { news = [] }
         return news

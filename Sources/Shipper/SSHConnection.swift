@@ -5,9 +5,11 @@ import Glibc
 import Linux
 
 /// What a login needs.
-struct SSHOptions: Sendable {
+struct SSHOptions {
     var user: String
-    var keyFile: String
+    /// Tried in this order.
+    var keys: [LoginKey]
+    var agent: SSHAgent?
     var hostKeyPreference: [String]
     var ciphers: [String]
     var compression: Bool
@@ -56,7 +58,11 @@ final class SSHConnection {
     private var session: OpaquePointer?
     private(set) var channels: [SFTPChannel] = []
     private(set) var address: SocketAddress?
+    /// What the server showed, whether it was taken or not.
+    private(set) var shownKey: SSHPublicKey?
     private(set) var hostKey: SSHPublicKey?
+    private var nextKey = 0
+    private var signer: AgentSigner?
     /// The server refused a further channel.
     private(set) var isFull = false
     private var began = MonotonicTime.now()
@@ -178,29 +184,67 @@ final class SSHConnection {
         guard let start = unsafe libssh2_session_hostkey(session, &length, &type),
             let key = SSHPublicKey(blob: unsafe [UInt8](UnsafeRawBufferPointer(start: start, count: length)))
         else { throw ShipFault(.operators, "\(place.name) shows a host key of an unknown form") }
+        shownKey = key
         try check(key)
         hostKey = key
         stage = .authenticating
     }
 
     private func authenticate() throws(ShipFault) {
-        let user = login.user
-        let code = unsafe libssh2_userauth_publickey_fromfile_ex(session, user, UInt32(user.utf8.count), nil, login.keyFile, "")
-        switch code {
-        case LIBSSH2_ERROR_EAGAIN: return
-        case 0: break
-        case LIBSSH2_ERROR_AUTHENTICATION_FAILED, LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED:
-            throw ShipFault(
-                .loginRefused,
-                "\(place.name) refuses the key \(login.keyFile) for user \(user): is \(login.isOwnKey ? "the line of `sensor print-key --authorized-keys`" : "\(login.keyFile).pub") in its authorized_keys?"
-            )
-        case LIBSSH2_ERROR_FILE: throw ShipFault(.operators, "key \(login.keyFile) cannot be used: \(lastWords)")
-        case LIBSSH2_ERROR_METHOD_NOT_SUPPORTED, Self.algorithmUnsupported:
-            throw ShipFault(.operators, "key \(login.keyFile) is of a kind that \(place.name) does not take: \(lastWords)")
-        default: throw lost("login", code)
+        while true {
+            let key = login.keys[nextKey]
+            let code = tryKey(key)
+            switch code {
+            case LIBSSH2_ERROR_EAGAIN: return
+            case 0:
+                stage = .channels
+                addChannel()
+                return
+            case LIBSSH2_ERROR_AUTHENTICATION_FAILED, LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED, LIBSSH2_ERROR_FILE,
+                LIBSSH2_ERROR_METHOD_NOT_SUPPORTED, Self.algorithmUnsupported:
+                if let fault = signer?.fault, fault.kind == .stopped { throw fault }
+                nextKey += 1
+                if nextKey == login.keys.count { throw refused(key, code) }
+            default: throw lost("login", code)
+            }
         }
-        stage = .channels
-        addChannel()
+    }
+
+    private func tryKey(_ key: LoginKey) -> Int32 {
+        let user = login.user
+        switch key {
+        case .file(let path):
+            return unsafe libssh2_userauth_publickey_fromfile_ex(session, user, UInt32(user.utf8.count), nil, path, "")
+        case .agent(let identity):
+            guard let agent = login.agent else { return LIBSSH2_ERROR_FILE }
+            let signer = self.signer?.identity == identity ? self.signer! : AgentSigner(agent, identity)
+            self.signer = signer
+            var passed: UnsafeMutableRawPointer? = unsafe Unmanaged.passUnretained(signer).toOpaque()
+            return unsafe libssh2_userauth_publickey(session, user, identity.blob, identity.blob.count, AgentSigner.sign, &passed)
+        }
+    }
+
+    private func refused(_ key: LoginKey, _ code: Int32) -> ShipFault {
+        let name: String
+        let remedy: String
+        switch key {
+        case .file(let path):
+            name = "the key \(path)"
+            remedy = login.isOwnKey ? "the line of `sensor print-key --authorized-keys`" : "\(path).pub"
+        case .agent(let identity):
+            name = "the ssh-agent's key \(identity.publicKey?.fingerprint ?? "?")"
+            remedy = "it"
+        }
+        switch code {
+        case LIBSSH2_ERROR_FILE: return ShipFault(.operators, "\(name) cannot be used: \(lastWords)")
+        case LIBSSH2_ERROR_METHOD_NOT_SUPPORTED, Self.algorithmUnsupported:
+            return ShipFault(.operators, "\(name) is of a kind that \(place.name) does not take: \(lastWords)")
+        default:
+            if let fault = signer?.fault { return fault }
+            let others = login.keys.count > 1 ? " and \(login.keys.count - 1) more" : ""
+            return ShipFault(
+                .loginRefused, "\(place.name) refuses \(name)\(others) for user \(login.user): is \(remedy) in its authorized_keys?")
+        }
     }
 
     func addChannel() {

@@ -1,38 +1,10 @@
 import CLinux
-public import Events
+import Events
 import Evidence
 import Glibc
 import Linux
-public import Settings
+import Settings
 import Spool
-
-public struct ShipOptions: Sendable {
-    public var spool: String
-    public var state: String
-    public var target: Target
-    public var keyFile: String
-    public var knownHostsFile: String
-    public var arguments = SCPArguments()
-    public var pinnedHostKeys: [PinnedHostKey] = []
-    public var sourcePorts: ClosedRange<UInt16> = 60872...60887
-    /// Bytes per second.
-    public var rate: Int64?
-    public var interval = 300.0
-    /// Delivers what is there and ends.
-    public var once = false
-    /// Descriptor 0 is a pipe from the supervisor, whose end ends this program.
-    public var isSupervised = false
-    public var showsProgress = false
-    public var face = LogFace.text
-
-    public init(spool: String, state: String, target: Target, keyFile: String, knownHostsFile: String) {
-        self.spool = spool
-        self.state = state
-        self.target = target
-        self.keyFile = keyFile
-        self.knownHostsFile = knownHostsFile
-    }
-}
 
 /// Finished files to the target, oldest first, for ever.
 public struct ShipWorker: ~Copyable {
@@ -81,9 +53,13 @@ public struct ShipWorker: ~Copyable {
     /// The last attempt did not get through to the account.
     private var isAway = true
     private var wasAway = true
+    /// Bytes that targets have acknowledged over earlier connections.
+    private var done: Int64 = 0
     private var saidSync = false
     private var postponed: [String: Postponed] = [:]
-    private var waiting = 0
+    /// All finished files, as they were listed last.
+    private var waiting: [String] = []
+    private let status: StatusKeeper
     private var saidUnreadable: Set<String> = []
 
     public init(_ options: ShipOptions) throws {
@@ -100,25 +76,15 @@ public struct ShipWorker: ~Copyable {
         }
         self.watch = try SpoolWatch(options.spool)
         self.journal = Journal(state)
-        self.rate = Self.rate(options).map { RateLimit(bytesPerSecond: $0) }
+        self.rate = options.limit.map { RateLimit(bytesPerSecond: $0) }
+        self.status = StatusKeeper(options)
         self.options = options
         self.log = WorkerLog(options.face, overProgress: options.showsProgress)
         self.stop = stop
         self.lock = lock
     }
 
-    private static func rate(_ options: ShipOptions) -> Int64? {
-        [options.rate, options.arguments.limitKbit.map { Int64($0) * 125 }].compactMap { $0 }.min()
-    }
-    static func label(_ options: ShipOptions) -> String {
-        switch options.target {
-        case .directory(let path): return path
-        case .ssh(let ssh):
-            let host = ssh.host.contains(":") ? "[\(ssh.host)]" : ssh.host
-            return "\(SSHApproach.user(options, ssh))@\(host):\(ssh.directory)"
-        }
-    }
-    private var label: String { Self.label(options) }
+    private var label: String { options.label }
 
     /// Returns the exit code.
     public mutating func run() -> Int32 {
@@ -139,6 +105,10 @@ public struct ShipWorker: ~Copyable {
                         continue
                     }
                     try rest()
+                    continue
+                }
+                if let seconds = closed {
+                    try rest(closedFor: seconds)
                     continue
                 }
                 do throws(ShipFault) { try deliver() } catch {
@@ -171,6 +141,13 @@ public struct ShipWorker: ~Copyable {
 
     // MARK: waiting
 
+    /// Seconds until bytes may flow (SCP_HOURS); nil where they may now.
+    private var closed: Int? {
+        let time = WallTime.now().localTimeOfDay
+        if options.once || options.hours.isOpen(minuteOfDay: time.minute) { return nil }
+        return options.hours.secondsUntilChange(minuteOfDay: time.minute, second: time.second)
+    }
+
     /// Finished files whose time has come.
     private mutating func pending(besides dispatcher: Dispatcher? = nil) throws(ShipFault) -> [String] {
         let all = try watch.finished()
@@ -180,7 +157,7 @@ public struct ShipWorker: ~Copyable {
         }
         let names = Set(all)
         postponed = postponed.filter { names.contains($0.key) }
-        waiting = all.count
+        waiting = all
         let now = MonotonicTime.now()
         return all.filter { name in
             !(dispatcher?.has(name) ?? false) && (postponed[name].map { $0.until <= now && !options.once } ?? true)
@@ -192,10 +169,14 @@ public struct ShipWorker: ~Copyable {
     }
 
     /// Nothing to do and no connection.
-    private mutating func rest() throws(ShipFault) {
-        if stop.isStopping { return try awaitLastFiles() }
+    private mutating func rest(closedFor seconds: Int? = nil) throws(ShipFault) {
+        if stop.isStopping {
+            if seconds != nil { throw .stopped }
+            return try awaitLastFiles()
+        }
         try? journal.save()
-        try stop.wait(watch.descriptor, until: nextDue)
+        tell(closedFor: seconds)
+        try stop.wait(watch.descriptor, until: min(nextDue, seconds.map { .now() + Double($0) } ?? nextDue))
         _ = watch.hear()
     }
 
@@ -223,12 +204,21 @@ public struct ShipWorker: ~Copyable {
         if options.once || stop.isStopping { throw .stopped }
         let delay = schedule.delay(after: fault.kind, at: .now(), dice: Double.random(in: 0...1))
         var end = MonotonicTime.now() + delay
+        status.failed(fault, nextTry: delay)
+        tell()
         let network = fault.kind == .passing ? NetworkChanges() : nil
         while .now() < end {
             let woken = try stop.wait(network?.descriptor ?? -1, until: end, untilStop: true)
             // It may be back: soon, when it has settled.
             if woken.read, network?.hear() ?? false { end = min(end, .now() + Self.settling) }
         }
+    }
+
+    /// For `status`.
+    private mutating func tell(_ dispatcher: Dispatcher? = nil, streams: Int = 0, closedFor seconds: Int? = nil) {
+        status.tell(
+            waiting, kept: postponed.values.count { $0.said != nil }, underWay: dispatcher?.underWay ?? [],
+            delivered: done + (dispatcher?.acknowledged ?? 0), streams: streams, closedFor: seconds)
     }
 
     private func say(_ fault: ShipFault) {
@@ -258,7 +248,10 @@ public struct ShipWorker: ~Copyable {
     private mutating func serve(_ way: Way) throws(ShipFault) {
         let dispatcher = Dispatcher(
             spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) }, journal: journal, target: label)
-        defer { try? journal.save() }
+        defer {
+            try? journal.save()
+            done += dispatcher.acknowledged
+        }
         var queue = try pending()[...]
         var listed = MonotonicTime.now()
         var heard = false
@@ -284,13 +277,24 @@ public struct ShipWorker: ~Copyable {
                 now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged,
                 isHeld: rate != nil)
             if try way.advance(now: now) { isBusy = true }
-            if stop.isOver || (dispatcher.isEnding && way.underWay == 0) { throw .stopped }
+            if stop.isOver { throw .stopped }
+            if dispatcher.isEnding, way.underWay == 0 {
+                if stop.isStopping { throw .stopped }
+                return
+            }
+            if status.isDue(now) {
+                if closed != nil { dispatcher.secure(way.lanes) }
+                tell(dispatcher, streams: way.lanes.count)
+            }
             if heard, queue.count < Self.fewWait, now - listed > Self.relisting || dispatcher.count == 0 {
                 queue = try pending(besides: dispatcher)[...]
                 (heard, listed) = (false, .now())
                 if !queue.isEmpty { isBusy = true }
             }
-            var due = [way.due, dispatcher.count > 0 ? now + Self.checkpointing : nil, rate?.due(now, isWaiting: dispatcher.waiting > 0)]
+            var due = [
+                way.due, status.due, dispatcher.count > 0 ? now + Self.checkpointing : nil,
+                rate?.due(now, isWaiting: dispatcher.waiting > 0),
+            ]
             if heard { due.append(listed + Self.relisting) }
             if dispatcher.count > 0 || !queue.isEmpty {
                 idleSince = nil
@@ -304,11 +308,14 @@ public struct ShipWorker: ~Copyable {
                     heard = true
                     continue
                 }
-                if idleSince == nil { try? journal.save() }
+                if idleSince == nil {
+                    try? journal.save()
+                    tell(streams: way.lanes.count)
+                }
                 let since = idleSince ?? now
                 idleSince = since
                 if now - since >= Self.linger { return }
-                due += [since + Self.linger, nextDue]
+                due += [since + Self.linger, nextDue, status.due]
             }
             var entries = [pollfd(fd: watch.descriptor, events: Int16(POLLIN), revents: 0)]
             way.addPolls(&entries)
@@ -353,6 +360,7 @@ public struct ShipWorker: ~Copyable {
         }
         said = nil
         saidSinceDelivery = []
+        status.succeeded()
         schedule.succeeded()
         let seconds = "\(Int(report.seconds)).\(pad(Int(report.seconds * 10) % 10, 1))"
         log.say(
@@ -388,17 +396,18 @@ public struct ShipWorker: ~Copyable {
     // MARK: connecting
 
     private mutating func uplink(to ssh: SSHTarget) throws(ShipFault) -> Uplink {
-        let approach = try SSHApproach(options, ssh)
+        let approach = try SSHApproach(options, ssh, stop)
         let port = approach.port
         let addresses = try Resolver.resolve(ssh.host, port: port, family: options.arguments.addressFamily, stop: stop)
         try announce(addresses, port)
         wasAway = isAway
         isAway = true
-        let (file, state, log) = (options.knownHostsFile, options.state, log)
+        let (files, state, log) = (options.knownHostsFiles, options.state, log)
         let careless = approach.policy.strict == .no
         return try Uplink(options, ssh, addresses: addresses, approach: approach, maxSegment: maxSegment) { key throws(ShipFault) in
             // Read again: a second connection finds what the first has learned.
-            let known = try KnownHosts(text: KnownHostsFile.text(file))
+            let known = try KnownHosts(text: KnownHostsFile.text(files))
+            let file = files[0]
             switch approach.policy.decide(key, known: known, file: file) {
             case .accept: return
             case .refuse(let why): throw ShipFault(.operators, why)

@@ -37,7 +37,7 @@ public struct TargetTrial {
                 try use(.directory(lane))
             case .ssh(let ssh):
                 let uplink = try connect(ssh)
-                found(.ok, "\(ShipWorker.label(options)) lets this sensor in, with SFTP")
+                found(.ok, "\(options.label) lets this sensor in, with SFTP")
                 try use(.ssh(uplink))
             }
         } catch { found(.fail, error.description) }
@@ -49,13 +49,13 @@ public struct TargetTrial {
 
     private mutating func connect(_ ssh: SSHTarget) throws(ShipFault) -> Uplink {
         step = "target name"
-        let approach = try SSHApproach(options, ssh)
+        let approach = try SSHApproach(options, ssh, stop)
         let port = approach.port
         let resolved = try Resolver.resolve(ssh.host, port: port, family: options.arguments.addressFamily, stop: stop)
         addresses = resolved.map(\.text)
         found(.ok, "\(ssh.host) is \(addresses.joined(separator: ", "))")
         step = "connection"
-        let file = options.knownHostsFile
+        let file = options.knownHostsFiles[0]
         let (options, tell) = (options, tell)
         let way = Way.ssh(
             try Uplink(options, ssh, addresses: resolved, approach: approach, maxSegment: nil) { key throws(ShipFault) in
@@ -139,7 +139,7 @@ public struct TargetTrial {
         let taken = { (name: String) throws(ShipFault) -> Bool in
             switch try trial.ask(.look(name, lane: lane), way) {
             case .refused(.missing): return false
-            case .refused(let why): throw ShipFault(.operators, FileDelivery.words("look at \(name)", why, ShipWorker.label(trial.options)))
+            case .refused(let why): throw ShipFault(.operators, FileDelivery.words("look at \(name)", why, trial.options.label))
             default: return true
             }
         }
@@ -165,7 +165,7 @@ public struct TargetTrial {
         let handle: TargetHandle
         switch try ask(.open(from, .any, lane: lane), way) {
         case .opened(let opened): handle = opened
-        case .refused(let why): throw ShipFault(.operators, FileDelivery.words("make a file", why, ShipWorker.label(options)))
+        case .refused(let why): throw ShipFault(.operators, FileDelivery.words("make a file", why, options.label))
         default: throw ShipFault(.passing, "the target answered something else")
         }
         let size = Self.content.count
@@ -176,7 +176,7 @@ public struct TargetTrial {
         _ = try ask(.close(handle), way)
         if case .refused(let why) = written {
             let free = try ask(.space(lane: lane), way)
-            throw ShipFault(.operators, FileDelivery.words("write", FileDelivery.why(why, free), ShipWorker.label(options)))
+            throw ShipFault(.operators, FileDelivery.words("write", FileDelivery.why(why, free), options.label))
         }
         let after = WallTime.now().seconds
         found(.ok, "a file of \(size) bytes")
@@ -193,7 +193,7 @@ public struct TargetTrial {
         found(state, words)
         step = "target rename"
         guard try ask(.rename(from, to: to, lane: lane), way) == .done else {
-            throw ShipFault(.operators, "\(ShipWorker.label(options)) refuses to rename, so no file would ever get its final name")
+            throw ShipFault(.operators, "\(options.label) refuses to rename, so no file would ever get its final name")
         }
         last = to
         found(.ok, "done")

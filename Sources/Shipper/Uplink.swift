@@ -9,6 +9,9 @@ final class Uplink {
     private let target: SSHTarget
     private let addresses: [SocketAddress]
     private let approach: SSHApproach
+    private var login: SSHOptions
+    /// Host keys that were no pinned ones.
+    private var shown: [SSHPublicKey] = []
     private let maxSegment: Int32?
     private let check: (SSHPublicKey) throws(ShipFault) -> Void
     private var connections: [SSHConnection] = []
@@ -26,6 +29,7 @@ final class Uplink {
         self.target = target
         self.addresses = addresses
         self.approach = approach
+        self.login = approach.login
         self.maxSegment = maxSegment
         self.check = check
         connections = [try connection(to: addresses)]
@@ -37,7 +41,7 @@ final class Uplink {
             addresses,
             Dialer.Settings(host: target.host, port: port, sources: options.sourcePorts, timeout: approach.timeout, maxSegment: maxSegment))
         return try SSHConnection(
-            dialer, approach.login, at: SSHConnection.Place(name: "\(target.host) port \(port)", directory: Self.directory(target)),
+            dialer, login, at: SSHConnection.Place(name: "\(target.host) port \(port)", directory: Self.directory(target)),
             numbers: { [unowned self] in
                 numbers += 1
                 return numbers
@@ -65,6 +69,7 @@ final class Uplink {
             } catch {
                 let others = connections.filter { $0 !== connection }
                 guard others.contains(where: \.isReady) else {
+                    if try askForAnother(connection, error) { return true }
                     wentSilent = connection.wentSilent
                     throw error
                 }
@@ -75,6 +80,25 @@ final class Uplink {
             }
         }
         return moved
+    }
+
+    /// A pin by fingerprint does not tell the type of its key: a server that showed another one first is asked for the next.
+    private func askForAnother(_ connection: SSHConnection, _ fault: ShipFault) throws(ShipFault) -> Bool {
+        guard connection.hostKey == nil, fault.kind == .operators else { return false }
+        if let key = connection.shownKey {
+            shown.append(key)
+        } else if !shown.isEmpty {
+            // It has no further key.
+            throw ShipFault(.operators, approach.policy.refusal(ofPinned: shown))
+        }
+        let rest = approach.policy.algorithmsLeft(of: login.hostKeyPreference, shown: shown.map(\.type))
+        if shown.isEmpty || rest.isEmpty {
+            if shown.count > 1 { throw ShipFault(.operators, approach.policy.refusal(ofPinned: shown)) }
+            return false
+        }
+        login.hostKeyPreference = rest
+        connections = [try self.connection(to: addresses)]
+        return true
     }
 
     /// Opens and gives back connections. `waiting` bytes have not been handed out.
