@@ -67,8 +67,10 @@ let package = Package(
             name: "ShipperTests", dependencies: ["Shipper", "Events", "Spool", "Evidence", "Settings", "Linux"],
             swiftSettings: settings),
         .executableTarget(name: "packet-generator", path: "Tests/PacketGenerator", swiftSettings: settings),
+        .executableTarget(name: "faulty-link", path: "Tests/FaultyLink"),
         .testTarget(
-            name: "EndToEnd", dependencies: ["Sensor", "packet-generator", "Spool", "Evidence", "Supervisor", "Linux", "CLinux"],
-            path: "Tests/EndToEnd", swiftSettings: settings),
+            name: "EndToEnd",
+            dependencies: ["Sensor", "packet-generator", "faulty-link", "Spool", "Evidence", "Supervisor", "Linux", "CLinux"],
+            path: "Tests/EndToEnd", exclude: ["Peers"], swiftSettings: settings),
     ]
 )
