@@ -3,7 +3,7 @@ SHELL := /bin/bash
 SCENARIOS := ../shared/tools/supervision
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 BUILD := libpcap-dev libssh2-1-dev
-TEST := openssh-server openssh-client iproute2 tcpreplay libcap2-bin supervisor faketime util-linux
+TEST := openssh-server openssh-client iproute2 tcpreplay libcap2-bin supervisor faketime util-linux rclone python3-paramiko
 PACKAGES = $(BUILD)
 
 .PHONY: help packages test-packages build run test torture differential fuzz check format docs image clean

@@ -71,8 +71,10 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(name: "packet-generator", path: "Tests/PacketGenerator", swiftSettings: settings),
+        .executableTarget(name: "faulty-link", path: "Tests/FaultyLink"),
         .testTarget(
-            name: "EndToEnd", dependencies: ["Sensor", "packet-generator", "Spool", "Evidence", "Supervisor", "Linux", "CLinux"],
-            path: "Tests/EndToEnd", swiftSettings: settings),
+            name: "EndToEnd",
+            dependencies: ["Sensor", "packet-generator", "faulty-link", "Spool", "Evidence", "Supervisor", "Linux", "CLinux"],
+            path: "Tests/EndToEnd", exclude: ["Peers"], swiftSettings: settings),
     ]
 )
