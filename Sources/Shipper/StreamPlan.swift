@@ -32,25 +32,24 @@ struct StreamPlan {
         }
         idleSince = nil
         guard roundTrip >= Self.shortTrip, waiting >= Self.worthwhile, !isHeld, streams > 0 else { return }
-        guard let sample, streams >= wanted else {
-            if self.sample == nil {
-                self.sample = (now, done)
-                // The first has just been added, and carries more than none.
-                grow()
-            }
-            return
+        guard let sample else {
+            self.sample = (now, done)
+            // The first has just been added, and carries more than none.
+            return grow(at: now)
         }
-        if let settledAt, now - settledAt < Self.settled { return }
-        guard now - sample.at >= max(0.25, 4 * roundTrip) else { return }
+        guard streams >= wanted, now - sample.at >= max(0.25, 4 * roundTrip) else { return }
         let rate = Double(done - sample.bytes) / (now - sample.at)
         self.sample = (now, done)
-        if rate >= best * Self.growth {
+        if let settledAt {
+            // Links change: now and then it is tried again.
+            if now - settledAt < Self.settled { return }
             best = rate
-            settledAt = nil
-            grow()
+            grow(at: now)
+        } else if rate >= best * Self.growth {
+            best = rate
+            grow(at: now)
         } else {
-            if wanted > before, settledAt == nil { wanted = before }
-            best = max(best, rate)
+            wanted = before
             settledAt = now
         }
     }
@@ -69,8 +68,9 @@ struct StreamPlan {
         self.limitSince = since
     }
 
-    private mutating func grow() {
+    private mutating func grow(at now: Double) {
         before = wanted
         wanted = min(limit, wanted * 2)
+        settledAt = wanted == before ? now : nil
     }
 }

@@ -169,6 +169,17 @@ final class Scratch {
         Dispatcher(spool: try Directory(spool), journal: Journal(try Directory(state)), target: target)
     }
 
+    /// Goes on with one file, made safe at each step, as long as it should; then the program dies.
+    func deliver(_ file: String, over lane: MemoryLane, while isGoing: () -> Bool) throws {
+        let dispatcher = try dispatcher()
+        var limit: RateLimit?
+        #expect(try dispatcher.start(file))
+        while isGoing() {
+            _ = try dispatcher.step([lane], &limit)
+            dispatcher.checkpoint()
+        }
+    }
+
     /// Delivers what is named over these lanes until nothing is left to do. The faults of single files, or the one that
     /// ended everything.
     @discardableResult
@@ -448,5 +459,79 @@ final class Scratch {
             #expect(temporary.hasPrefix(".") && temporary.hasSuffix(".part"))
         }
         #expect(entry.temporary != entry.manifestTemporary)
+    }
+
+    @Test("a full disk is told as such; nothing stays open there, and it goes on when there is room")
+    func fullDisk() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        target.capacity = 3000
+        try scratch.put(file, content)
+        for _ in 0..<3 {
+            let fault = try #require(try attempt(scratch, target))
+            #expect(fault.kind == .operators)
+            #expect(fault.description == "disk of box is full")
+        }
+        target.capacity = 100_000
+        #expect(try attempt(scratch, target) == nil)
+        #expect(target.files[file] == content)
+        #expect(target.files.count == 2)
+    }
+
+    @Test("what the target made safe is not sent again after a crash; without fsync everything is")
+    func resume() throws {
+        for canSync in [true, false] {
+            let scratch = try Scratch()
+            let target = MemoryTarget()
+            target.canSync = canSync
+            let large = [UInt8]((0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 17 >> 3) })
+            try scratch.put(file, large)
+            let lane = MemoryLane(1, target)
+            lane.pace = 5
+            try scratch.deliver(file, over: lane) { target.written < 100_000 }
+            lane.die()
+            let sent = target.written
+            #expect(try attempt(scratch, target) == nil)
+            #expect(target.files[file] == large)
+            let again = target.written - large.count
+            if canSync { #expect(again < 20_000, "\(again) bytes were sent twice") } else { #expect(again >= sent - 5000) }
+        }
+    }
+
+    @Test("a temporary file that vanished is never completed: what is missing before the safe offset would be zeros")
+    func vanished() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        let large = [UInt8]((0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 17 >> 3) })
+        try scratch.put(file, large)
+        target.failAt = (120, .after)
+        let lane = MemoryLane(1, target)
+        try scratch.deliver(file, over: lane) { !lane.isDead }
+        #expect(Journal(try Directory(scratch.state)).entries[file]?.safe ?? 0 > 0)
+        target.files = [:]
+        #expect(try attempt(scratch, target) == nil)
+        #expect(target.files[file] == large)
+        #expect(target.files.count == 2)
+    }
+
+    @Test("one file over several lanes is whole, though lanes go and come")
+    func striped() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        let large = [UInt8]((0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 17 >> 5) })
+        try scratch.put(file, large)
+        let lanes = (1...3).map { MemoryLane($0, target) }
+        for (at, lane) in lanes.enumerated() {
+            lane.pace = 1 + at
+            lane.longestWrite = 5000
+        }
+        target.before = { call in
+            if target.calls == 200 { lanes[0].die() }
+            if target.calls == 300 { lanes[2].die() }
+        }
+        #expect(try scratch.deliver([file], over: lanes).isEmpty)
+        #expect(target.files[file] == large)
+        #expect(target.files.count == 2)
+        #expect(target.open == 0)
     }
 }
