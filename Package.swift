@@ -69,6 +69,7 @@ let package = Package(
                 "Shipper", "Events", "Spool", "Evidence", "Settings", "Supervisor", "Linux", "CLinux",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
+            exclude: ["Corpus", "Fuzz"],
             swiftSettings: settings),
         .executableTarget(name: "packet-generator", path: "Tests/PacketGenerator", swiftSettings: settings),
         .executableTarget(name: "faulty-link", path: "Tests/FaultyLink"),

@@ -175,24 +175,46 @@ public struct Directory: ~Copyable, Sendable {
 
     /// All names but `.` and `..` that end in `ending`, in no order.
     public func names(endingIn ending: StaticString = "") throws(SystemError) -> [String] {
+        var names: [String] = []
+        unsafe try visit(endingIn: ending) { unsafe names.append(String(decoding: $0, as: UTF8.self)) }
+        return names
+    }
+
+    /// The bytes of the same names, one after the other: what is not wanted never becomes a string.
+    public func visit(endingIn ending: StaticString, _ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(SystemError) {
         // A descriptor of its own: fdopendir takes it over, and its position is not shared with ours.
         let copy = try Descriptor.open(path, flags: O_RDONLY | O_DIRECTORY).release()
         guard let stream = unsafe fdopendir(copy) else { throw SystemError("opendir \(path)", code: errno) }
         defer { unsafe closedir(stream) }
-        var names: [String] = []
         let size = ending.utf8CodeUnitCount
         while let entry = unsafe readdir(stream) {
-            let name: String? = unsafe withUnsafePointer(to: &entry.pointee.d_name) {
-                unsafe $0.withMemoryRebound(to: CChar.self, capacity: 256) { bytes in
-                    // Compared before it is made: a spool has three names and more for each file.
-                    let length = unsafe strlen(bytes)
-                    guard length >= size, unsafe memcmp(bytes + length - size, ending.utf8Start, size) == 0 else { return nil }
-                    return unsafe String(cString: bytes)
+            unsafe withUnsafePointer(to: &entry.pointee.d_name) {
+                unsafe $0.withMemoryRebound(to: UInt8.self, capacity: 256) { bytes in
+                    let length = unsafe strnlen(UnsafeRawPointer(bytes).assumingMemoryBound(to: CChar.self), 256)
+                    let name = unsafe UnsafeBufferPointer(start: bytes, count: length)
+                    guard length >= size, unsafe memcmp(bytes + length - size, ending.utf8Start, size) == 0 else { return }
+                    if unsafe name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8) { return }
+                    unsafe body(name)
                 }
             }
-            if let name, name != ".", name != ".." { names.append(name) }
         }
-        return names
+    }
+
+    /// Bytes of the regular files whose names end so and do not begin with a dot, and their number.
+    public func sizes(endingIn ending: StaticString) throws(SystemError) -> (files: Int, bytes: Int64) {
+        var (files, bytes) = (0, Int64(0))
+        unsafe try visit(endingIn: ending) { name in
+            var s = stat()
+            // The name lies in a dirent, which ends it with a NUL.
+            guard unsafe name.first != UInt8(ascii: "."),
+                unsafe fstatat(
+                    number, UnsafeRawPointer(name.baseAddress!).assumingMemoryBound(to: CChar.self), &s, AT_SYMLINK_NOFOLLOW) == 0,
+                s.st_mode & S_IFMT == S_IFREG
+            else { return }
+            files += 1
+            bytes += Int64(s.st_size)
+        }
+        return (files, bytes)
     }
 
     /// The whole content, up to `limit` bytes; nil where there is no such file.

@@ -10,6 +10,7 @@ struct ShipCommand: ParsableCommand {
         commandName: "ship", abstract: "Delivers finished pcap files (by hand, for debugging).", discussion: SettingsTable.help())
 
     @Flag(help: "Delivers what is there and ends: 0 all delivered, 1 anything left.") var once = false
+    @Flag(help: "Says what would be delivered, in which order, and sends nothing.") var dryRun = false
     @Option(help: "Where finished files are; state is kept in .state below it.") var spool: String?
     @Option(help: "user@host:/dir or a local directory.") var target: String?
     @Option(parsing: .unconditional, help: "scp's options.") var arguments: String?
@@ -42,6 +43,7 @@ struct ShipCommand: ParsableCommand {
         options.isSupervised = supervised
         options.showsProgress = !supervised && isatty(2) == 1
         options.face = settings.logFace
+        if dryRun { throw ExitCode(DryRun.run(options)) }
         do {
             var worker = try ShipWorker(options)
             let code = worker.run()

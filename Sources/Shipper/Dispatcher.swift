@@ -47,7 +47,7 @@ final class Dispatcher {
     private var active: [Int: Active] = [:]
     /// Oldest first.
     private var queue: [Int] = []
-    private var names: Set<String> = []
+    private(set) var names: Set<String> = []
     private var nextNumber = 1
     private var order = ArrivalOrder()
     private var lanes: [Int: any Lane] = [:]

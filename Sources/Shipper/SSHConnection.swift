@@ -158,13 +158,16 @@ final class SSHConnection {
         guard unsafe libssh2_session_method_pref(session, LIBSSH2_METHOD_HOSTKEY, types) == 0 else {
             throw ShipFault(.operators, "HostKeyAlgorithms=\(types) in SCP_ARGUMENTS names no host key type that libssh2 knows")
         }
-        if !login.ciphers.isEmpty {
-            let list = login.ciphers.joined(separator: ",")
-            for method in [LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC] {
-                guard unsafe libssh2_session_method_pref(session, method, list) == 0 else {
-                    throw ShipFault(.operators, "Ciphers=\(list) in SCP_ARGUMENTS names no cipher that libssh2 knows")
-                }
+        // The operator's choice, or this processor's.
+        let processor = CipherChoice.here
+        let list = (login.ciphers.isEmpty ? CipherChoice.ciphers(processor) : login.ciphers).joined(separator: ",")
+        for method in [LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_CRYPT_SC] {
+            guard unsafe libssh2_session_method_pref(session, method, list) == 0 else {
+                throw ShipFault(.operators, "Ciphers=\(list) in SCP_ARGUMENTS names no cipher that libssh2 knows")
             }
+        }
+        for method in [LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC] {
+            unsafe libssh2_session_method_pref(session, method, CipherChoice.macs(processor).joined(separator: ","))
         }
         if login.compression { unsafe libssh2_session_flag(session, Int32(LIBSSH2_FLAG_COMPRESS), 1) }
     }

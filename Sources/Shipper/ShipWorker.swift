@@ -10,6 +10,8 @@ import Spool
 public struct ShipWorker: ~Copyable {
     /// A connection without work is kept for so many seconds: longer than a file takes to be captured.
     private static let linger = 75.0
+    /// Below everything that was not told to be nice, above what was told to be nicest (nice(1)).
+    private static let niceness: Int32 = 10
     /// Before the end of a stop: what the target has is secured then, and nothing more is sent.
     private static let securing = 0.8
     /// How often at least what a slow link has carried is made safe.
@@ -17,7 +19,7 @@ public struct ShipWorker: ~Copyable {
     /// How often the spool is listed while there is work.
     private static let relisting = 0.1
     /// With more files known the spool need not be listed.
-    private static let fewWait = 512
+    private static let fewWait = 128
     /// After a change of the network.
     private static let settling = 0.5
     /// Stands for files whose sizes nobody has looked at.
@@ -57,14 +59,16 @@ public struct ShipWorker: ~Copyable {
     private var done: Int64 = 0
     private var saidSync = false
     private var postponed: [String: Postponed] = [:]
-    /// All finished files, as they were listed last.
-    private var waiting: [String] = []
+    /// Finished files, as they were counted last.
+    private var waiting = 0
     private let status: StatusKeeper
     private var saidUnreadable: Set<String> = []
 
     public init(_ options: ShipOptions) throws {
         let stop = try StopWatch(isSupervised: options.isSupervised)
         unsafe sensor_prctl_name("sensor-ship")
+        // A considerate guest: what the host is for goes first. A refusal changes nothing.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
         // A local directory may be somebody else's, which root writes by CAP_DAC_OVERRIDE only.
         if options.isSupervised, case .ssh = options.target { sensor_drop_capabilities() }
         _ = try Directory(options.spool, create: true)
@@ -150,18 +154,17 @@ public struct ShipWorker: ~Copyable {
 
     /// Finished files whose time has come.
     private mutating func pending(besides dispatcher: Dispatcher? = nil) throws(ShipFault) -> [String] {
-        let all = try watch.finished()
+        let now = MonotonicTime.now()
+        postponed = postponed.filter { watch.exists($0.key) }
+        var known = dispatcher?.names ?? []
+        for (name, entry) in postponed where entry.until > now || options.once { known.insert(name) }
+        let ready = try watch.finished(besides: known)
         for name in watch.unreadable where saidUnreadable.insert(name).inserted {
             let why = "\(name) in the spool is no UTF-8 name: kept here, rename it"
             log.say(Event(.erro, "file_kept", why, ["file": .text(name), "reason": .text(why), "target": .text(label)]))
         }
-        let names = Set(all)
-        postponed = postponed.filter { names.contains($0.key) }
-        waiting = all
-        let now = MonotonicTime.now()
-        return all.filter { name in
-            !(dispatcher?.has(name) ?? false) && (postponed[name].map { $0.until <= now && !options.once } ?? true)
-        }
+        waiting = watch.count + known.count
+        return ready
     }
 
     private var nextDue: MonotonicTime {
@@ -217,7 +220,7 @@ public struct ShipWorker: ~Copyable {
     /// For `status`.
     private mutating func tell(_ dispatcher: Dispatcher? = nil, streams: Int = 0, closedFor seconds: Int? = nil) {
         status.tell(
-            waiting, kept: postponed.values.count { $0.said != nil }, underWay: dispatcher?.underWay ?? [],
+            kept: postponed.values.count { $0.said != nil }, underWay: dispatcher?.underWay ?? [],
             delivered: done + (dispatcher?.acknowledged ?? 0), streams: streams, closedFor: seconds)
     }
 
@@ -252,7 +255,7 @@ public struct ShipWorker: ~Copyable {
             try? journal.save()
             done += dispatcher.acknowledged
         }
-        var queue = try pending()[...]
+        var queue = try pending(besides: dispatcher)[...]
         var listed = MonotonicTime.now()
         var heard = false
         var idleSince: MonotonicTime?
@@ -271,8 +274,8 @@ public struct ShipWorker: ~Copyable {
             }
             if let remaining = stop.remaining, remaining < Self.securing { dispatcher.secure(way.lanes) }
             if try dispatcher.step(way.lanes, &rate) { isBusy = true }
-            for news in dispatcher.takeNews() { take(news, left: queue.count + dispatcher.count) }
-            showProgress(dispatcher, left: queue.count)
+            for news in dispatcher.takeNews() { take(news) }
+            showProgress(dispatcher)
             try way.adapt(
                 now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged,
                 isHeld: rate != nil)
@@ -286,7 +289,7 @@ public struct ShipWorker: ~Copyable {
                 if closed != nil { dispatcher.secure(way.lanes) }
                 tell(dispatcher, streams: way.lanes.count)
             }
-            if heard, queue.count < Self.fewWait, now - listed > Self.relisting || dispatcher.count == 0 {
+            if heard || watch.isPartial, queue.count < Self.fewWait, now - listed > Self.relisting || dispatcher.count == 0 {
                 queue = try pending(besides: dispatcher)[...]
                 (heard, listed) = (false, .now())
                 if !queue.isEmpty { isBusy = true }
@@ -299,7 +302,7 @@ public struct ShipWorker: ~Copyable {
             if dispatcher.count > 0 || !queue.isEmpty {
                 idleSince = nil
             } else {
-                queue = try pending()[...]
+                queue = try pending(besides: dispatcher)[...]
                 listed = .now()
                 if !queue.isEmpty { continue }
                 if options.once { return }
@@ -334,22 +337,23 @@ public struct ShipWorker: ~Copyable {
         }
     }
 
-    private mutating func take(_ news: Dispatcher.News, left: Int) {
+    private mutating func take(_ news: Dispatcher.News) {
         switch news {
-        case .delivered(let report): delivered(report, left: left)
+        case .delivered(let report): delivered(report)
         case .postponed(let file, let fault): postpone(file, fault)
         }
     }
 
-    private mutating func showProgress(_ dispatcher: Dispatcher, left: Int) {
+    private mutating func showProgress(_ dispatcher: Dispatcher) {
         guard options.showsProgress, let now = dispatcher.oldest else { return }
         let total = dispatcher.acknowledged
         progress.show(total) { rate in
-            "\(now.file) \(now.done * 100 / max(1, now.size))% \(rate / 1024) KiB/s, \(left + dispatcher.count - 1) waiting"
+            "\(now.file) \(now.done * 100 / max(1, now.size))% \(rate / 1024) KiB/s, \(max(0, waiting - 1)) waiting"
         }
     }
 
-    private mutating func delivered(_ report: Dispatcher.Delivered, left: Int) {
+    private mutating func delivered(_ report: Dispatcher.Delivered) {
+        waiting = max(0, waiting - 1)
         let file = report.file
         postponed[file] = nil
         if let before = said {
@@ -366,10 +370,10 @@ public struct ShipWorker: ~Copyable {
         log.say(
             Event(
                 .info, "delivered",
-                "delivered \(file) packets=\(report.packets.map(String.init) ?? "?") bytes=\(report.bytes) seconds=\(seconds) waiting=\(left)",
+                "delivered \(file) packets=\(report.packets.map(String.init) ?? "?") bytes=\(report.bytes) seconds=\(seconds) waiting=\(waiting)",
                 [
                     "file": .text(file), "packets": report.packets.map { .number(Int64($0)) } ?? .none, "bytes": .number(report.bytes),
-                    "waiting": .number(Int64(left)), "target": .text(label),
+                    "waiting": .number(Int64(waiting)), "target": .text(label),
                 ]))
         if !report.isSynced, !saidSync {
             saidSync = true

@@ -9,12 +9,17 @@ import Spool
 /// seconds: by its stamp, or where clocks disagree by looking twice.
 struct SpoolWatch: ~Copyable {
     private static let rest = 2.0
+    /// So many files of each interface are known by name, whatever waits behind them.
+    private static let most = 4096
     private let spool: Directory
     private let notify: Descriptor
     private var renamedIn: Set<String> = []
     private var seen: [String: (status: FileStatus, at: MonotonicTime)] = [:]
     /// Names that are no text, with the wrong bytes replaced.
     private(set) var unreadable: Set<String> = []
+    /// Files at the last look, without those that were known, and whether more waited than were named.
+    private(set) var count = 0
+    private(set) var isPartial = false
     /// When a file that was still changing wants to be looked at again.
     private(set) var nextLook: MonotonicTime?
 
@@ -46,7 +51,7 @@ struct SpoolWatch: ~Copyable {
                 let name = String(decoding: bytes[(at + 16)..<min(bytes.count, at + 16 + length)].prefix { $0 != 0 }, as: UTF8.self)
                 if name.hasSuffix(".pcap"), !name.hasPrefix(".") {
                     heard = true
-                    if word(4) & UInt32(IN_MOVED_TO) != 0 { renamedIn.insert(name) }
+                    if word(4) & UInt32(IN_MOVED_TO) != 0, !isOurs(name) { renamedIn.insert(name) }
                 }
                 if word(4) & UInt32(IN_Q_OVERFLOW) != 0 { heard = true }
                 at += 16 + length
@@ -55,27 +60,40 @@ struct SpoolWatch: ~Copyable {
         return heard
     }
 
-    /// Finished files in the order of delivery.
-    mutating func finished() throws(ShipFault) -> [String] {
-        let names: Set<String>
-        do { names = Set(try spool.names()) } catch { throw .local(error) }
-        nextLook = nil
-        renamedIn = renamedIn.filter { names.contains($0) }
-        seen = seen.filter { names.contains($0.key) }
-        let now = MonotonicTime.now()
-        var ready: [String] = []
-        unreadable = names.filter {
-            $0.hasSuffix(".pcap") && !$0.hasPrefix(".") && $0.contains("\u{FFFD}") && ((try? spool.status($0)) ?? nil) == nil
-        }
-        for name in names where name.hasSuffix(".pcap") && !name.hasPrefix(".") && !unreadable.contains(name) {
-            if SpoolName(name) != nil, names.contains(SpoolName.meta(of: name)) {
-                ready.append(name)
-            } else if rests(name, now) {
-                ready.append(name)
+    /// The oldest finished files in the order of delivery, but for those `besides` which are known.
+    mutating func finished(besides known: Set<String> = []) throws(ShipFault) -> [String] {
+        var oldest = OldestFiles(most: Self.most)
+        var unreadable: Set<String> = []
+        do throws(SystemError) {
+            unsafe try spool.visit(endingIn: ".pcap") { name in
+                if unsafe name.first == UInt8(ascii: ".") { return }
+                if unsafe !oldest.offer(name, isWanted: { !known.contains($0) }) {
+                    unsafe unreadable.insert(String(decoding: name, as: UTF8.self))
+                }
             }
+        } catch { throw .local(error) }
+        self.unreadable = unreadable
+        (count, isPartial) = (oldest.count - unreadable.count, oldest.isPartial)
+        nextLook = nil
+        let names = oldest.names
+        let now = MonotonicTime.now()
+        if !seen.isEmpty || !renamedIn.isEmpty {
+            let there = Set(names)
+            seen = seen.filter { there.contains($0.key) }
+            renamedIn = renamedIn.filter { there.contains($0) }
         }
-        return DeliveryOrder.sorted(ready)
+        var ready: [String] = []
+        ready.reserveCapacity(names.count)
+        for name in names where isOurs(name) || rests(name, now) { ready.append(name) }
+        return ready
     }
+
+    /// Finished by its name: capture's facts are beside it.
+    private func isOurs(_ name: String) -> Bool {
+        SpoolName(name) != nil && ((try? spool.status(SpoolName.meta(of: name))) ?? nil) != nil
+    }
+
+    func exists(_ name: String) -> Bool { ((try? spool.status(name)) ?? nil) != nil }
 
     private mutating func rests(_ name: String, _ now: MonotonicTime) -> Bool {
         guard let status = try? spool.status(name), status.isRegular else { return false }

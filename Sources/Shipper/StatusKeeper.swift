@@ -12,10 +12,11 @@ final class StatusKeeper {
     private var fault: ShipStatus.Fault?
     private var told = MonotonicTime(nanoseconds: 0)
     private var isSending = false
+    private var period = period
 
     init(_ options: ShipOptions) { self.options = options }
 
-    var due: MonotonicTime { told + Self.period }
+    var due: MonotonicTime { told + period }
     func isDue(_ now: MonotonicTime) -> Bool { now >= due }
 
     func failed(_ fault: ShipFault, nextTry seconds: Double) {
@@ -28,28 +29,23 @@ final class StatusKeeper {
     }
     func succeeded() { fault = nil }
 
-    /// `waiting` are all finished files, `delivered` bytes that were acknowledged since the start.
+    /// `delivered` bytes that were acknowledged since the start.
     func tell(
-        _ waiting: [String], kept: Int, underWay: [ShipStatus.UnderWay], delivered: Int64, streams: Int, closedFor seconds: Int?
+        kept: Int, underWay: [ShipStatus.UnderWay], delivered: Int64, streams: Int, closedFor seconds: Int?
     ) {
         let now = MonotonicTime.now()
         told = now
-        var bytes: Int64 = 0
-        var files = 0
-        if let spool = try? Directory(options.spool) {
-            for name in waiting {
-                guard let status = try? spool.status(name) else { continue }
-                bytes += status.size
-                files += 1
-            }
-        }
+        let spool = try? Directory(options.spool)
+        var (files, bytes) = (try? spool?.sizes(endingIn: ".pcap")) ?? (0, 0)
+        // A spool of many thousands is looked at less often.
+        period = max(Self.period, 50 * (.now() - now))
         bytes = max(0, bytes - underWay.reduce(0) { $0 + $1.done })
         forecast.note(
             at: Double(now.nanoseconds) / 1e9, waitingBytes: bytes, deliveredBytes: delivered, isSending: isSending && streams > 0)
         isSending = streams > 0
         let wall = WallTime.now()
         var out = ShipStatus(
-            target: options.label, updatedAt: wall.iso, nextWithin: Int(streams > 0 && files > 0 ? Self.period : max(60, options.interval)))
+            target: options.label, updatedAt: wall.iso, nextWithin: Int(streams > 0 && files > 0 ? period : max(60, options.interval)))
         out.waitingFiles = files
         out.waitingBytes = bytes
         out.keptFiles = kept

@@ -209,3 +209,18 @@ import Testing
         #expect(HostKeyPolicy.preference(known: [], wanted: ["-*rsa*", "ecdsa-*"]) == ["ssh-ed25519"])
     }
 }
+
+@Suite struct CipherChoiceTests {
+    @Test("AES-GCM first where the processor has AES, else what costs least")
+    func ciphers() {
+        let fast = CipherChoice.Processor(cpuinfo: "processor : 0\nflags\t\t: fpu aes sha_ni sse\nflags : x\n")
+        #expect(fast == CipherChoice.Processor(cpuinfo: "Features : fp aes pmull sha1 sha2"))
+        #expect(CipherChoice.ciphers(fast).first == "aes128-gcm@openssh.com")
+        #expect(CipherChoice.macs(fast).first == "hmac-sha2-256-etm@openssh.com")
+        let slow = CipherChoice.Processor(cpuinfo: "Features : half thumb fastmult vfp")
+        #expect(CipherChoice.ciphers(slow).first == "aes128-ctr")
+        #expect(CipherChoice.macs(slow).first == "hmac-sha2-512-etm@openssh.com")
+        #expect(Set(CipherChoice.ciphers(fast)) == Set(CipherChoice.ciphers(slow)))
+        #expect(CipherChoice.Processor(cpuinfo: nil).hasAES)
+    }
+}
