@@ -330,6 +330,13 @@ final class SSHConnection {
         ShipFault(.passing, "connection to \(place.name) lost (\(what)): \(lastWords) (libssh2 \(code))")
     }
 
+    /// What protects the bytes that go out: a cipher, and a MAC where it needs one.
+    var protection: String {
+        func method(_ kind: Int32) -> String { unsafe libssh2_session_methods(session, kind).map { unsafe String(cString: $0) } ?? "" }
+        let (cipher, mac) = (method(LIBSSH2_METHOD_CRYPT_CS), method(LIBSSH2_METHOD_MAC_CS))
+        return cipher.contains("-gcm") || mac.isEmpty ? cipher : "\(cipher) \(mac)"
+    }
+
     /// Whether answers come in the order of the questions: one process at a time serves a channel of OpenSSH's.
     var keepsOrder: Bool {
         guard let banner = unsafe libssh2_session_banner_get(session) else { return false }

@@ -436,8 +436,11 @@ public struct ShipWorker: ~Copyable {
         log.say(
             Event(
                 .info, "connected",
-                "connected to \(user)@\(ssh.host) (\(address.text) port \(port)), host key \(key.fingerprint)",
-                ["target": .text(label), "address": .text(address.text), "fingerprint": .text(key.fingerprint)]))
+                "connected to \(user)@\(ssh.host) (\(address.text) port \(port)), host key \(key.fingerprint), \(first.protection)",
+                [
+                    "target": .text(label), "address": .text(address.text), "fingerprint": .text(key.fingerprint),
+                    "protection": .text(first.protection),
+                ]))
     }
 
     /// Tells capture which addresses the upload goes to, before the first packet of it.
