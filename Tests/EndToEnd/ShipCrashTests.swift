@@ -51,7 +51,7 @@ extension EndToEnd {
             try link.set()
             try lab.waitForDelivery(90, shipper)
             #expect(shipper.end(SIGTERM).status == .code(0))
-            #expect(try lab.faults() == [])
+            try lab.check()
             print("struck \(struck), \(made) files, \(link.number("accepted")) connections")
         }
 
@@ -69,7 +69,7 @@ extension EndToEnd {
             let last = try lab.ship()
             #expect(last.status == .code(0), "\(last.output)")
             #expect(lab.delivered == names)
-            #expect(try lab.faults() == [])
+            try lab.check()
         }
 
         @Test("the rename is done and its answer lost: delivered once", arguments: ["", ShipServerTests.restricted])
@@ -89,7 +89,7 @@ extension EndToEnd {
             try lab.waitForDelivery(25, shipper)
             #expect(lost.isSet)
             #expect(shipper.end(SIGTERM).status == .code(0))
-            #expect(try lab.faults() == [], "\(shipper.output)")
+            try lab.check(shipper.output)
         }
 
         @Test("the same where the centre has taken the file meanwhile")
@@ -107,7 +107,7 @@ extension EndToEnd {
             let shipper = try lab.startShipper()
             try lab.waitForDelivery(25, shipper)
             shipper.end(SIGTERM)
-            #expect(try lab.faults() == [], "\(shipper.output)")
+            try lab.check(shipper.output)
         }
     }
 }

@@ -270,6 +270,13 @@ final class ShipLab {
         if let watch { out += watch.faults(files.mapValues(\.size)) }
         return out
     }
+    /// Records each fault as an issue of the test.
+    func check(kept: Set<String> = [], hiddenMayBeLeft: Bool = false, _ output: String = "", at place: SourceLocation = #_sourceLocation)
+        throws
+    {
+        let faults = try faults(kept: kept, hiddenMayBeLeft: hiddenMayBeLeft)
+        if !faults.isEmpty { Issue.record("\(faults.joined(separator: "\n"))\n\(output.suffix(4000))", sourceLocation: place) }
+    }
 }
 
 /// The proxy in front of the server, see Tests/FaultyLink.

@@ -41,7 +41,7 @@ extension EndToEnd {
             let target = "nobody@\(ShipLab.boxAddress):/drop"
             let ended = try lab.ship(target: target, within: 60)
             #expect(ended.status == .code(0), "\(ended.output)\n\(lab.serverLog.suffix(2000))")
-            #expect(try lab.faults() == [], "\(ended.output)")
+            try lab.check(ended.output)
         }
 
         @Test(
@@ -56,13 +56,13 @@ extension EndToEnd {
             try write("somebody else's", to: "\(lab.drop)/\(names[0])")
             try lab.watchAgain()
             let shipper = try lab.startShipper(target: target)
-            try waitUntil(30, "the two others; \(shipper.output)\n\(lab.serverLog.suffix(2000))") { lab.waiting == [names[0]] }
+            try waitUntil(20, "the two others; \(shipper.output)\n\(lab.serverLog.suffix(2000))") { lab.waiting == [names[0]] }
             shipper.end(SIGTERM)
             #expect(try text(of: "\(lab.drop)/\(names[0])") == "somebody else's")
             #expect(shipper.output.contains("\(names[0]) is already at"))
             #expect(link.number("resets") > 0)
             // Such a server may leave what it had when the connection went.
-            #expect(try lab.faults(kept: [names[0]], hiddenMayBeLeft: true) == [], "\(shipper.output)")
+            try lab.check(kept: [names[0]], hiddenMayBeLeft: true, shipper.output)
         }
     }
 }

@@ -87,9 +87,10 @@ def serve(client):
         transport.add_server_key(paramiko.Ed25519Key(filename=host_key))
         transport.set_subsystem_handler("sftp", SFTPServer, Files)
         transport.start_server(server=Login())
+        # A channel that nobody holds is closed.
+        channels = []
         while transport.is_active():
-            if transport.accept(1) is None:
-                continue
+            channels.append(transport.accept(1))
     except (EOFError, OSError, paramiko.SSHException) as error:
         print(error, flush=True)
 
