@@ -27,7 +27,7 @@ final class ShipLab {
 
     let root: String
     let shipperSpace: String, boxSpace: String
-    let account: Account
+    var account: Account
     /// The port that the shipper connects to.
     private(set) var port = ShipLab.port
     var spool: String { root + "/spool" }
@@ -121,6 +121,7 @@ final class ShipLab {
     private func listens(_ port: Int) throws -> Bool {
         try runTool(inSpace(boxSpace, ["ss", "-Hltn", "sport", "= :\(port)"])).output.contains("LISTEN")
     }
+    var serverPid: Int32? { server?.pid }
     var serverLog: String { (try? text(of: root + "/server.log")) ?? "" }
     /// The server and every session of it; the bad link stays.
     func killServer() {
@@ -210,21 +211,23 @@ final class ShipLab {
 
     // MARK: the shipper
 
-    func command(_ more: [String] = [], target: String? = nil, arguments: String = "") -> [String] {
+    /// `before` are words of a command that starts it.
+    func command(_ more: [String] = [], target: String? = nil, arguments: String = "", before: [String] = []) -> [String] {
         let directory = account.isChrooted ? "/drop" : drop
         return inSpace(
             shipperSpace,
-            [
+            before + [
                 Lab.sensorBinary, "ship", "--spool", spool, "--target", target ?? "\(account.user)@\(Self.boxAddress):\(directory)",
                 "--arguments", "-P \(port) \(arguments)", "--key", key, "--known-hosts", knownHosts,
             ] + more)
     }
     private var environment: [String: String] { ["SENSOR_DATA_DIR": root + "/data", "TZ": "UTC", "SENSOR_SPOOL_FREE": "0"] }
 
-    func startShipper(_ more: [String] = [], target: String? = nil, arguments: String = "") throws -> Background {
+    func startShipper(_ more: [String] = [], target: String? = nil, arguments: String = "", before: [String] = []) throws -> Background {
         runs += 1
         return try Background(
-            command(more, target: target, arguments: arguments), environment: environment, log: "\(root)/shipper-\(runs).log")
+            command(more, target: target, arguments: arguments, before: before), environment: environment,
+            log: "\(root)/shipper-\(runs).log")
     }
     /// `ship --once`.
     func ship(_ more: [String] = [], target: String? = nil, arguments: String = "", within seconds: Double = 30) throws
@@ -266,6 +269,13 @@ final class ShipLab {
         if !hiddenMayBeLeft, !hidden.isEmpty { out.append("left at the centre: \(hidden)") }
         if let watch { out += watch.faults(files.mapValues(\.size)) }
         return out
+    }
+    /// Records each fault as an issue of the test.
+    func check(kept: Set<String> = [], hiddenMayBeLeft: Bool = false, _ output: String = "", at place: SourceLocation = #_sourceLocation)
+        throws
+    {
+        let faults = try faults(kept: kept, hiddenMayBeLeft: hiddenMayBeLeft)
+        if !faults.isEmpty { Issue.record("\(faults.joined(separator: "\n"))\n\(output.suffix(4000))", sourceLocation: place) }
     }
 }
 

@@ -1,0 +1,136 @@
+import Glibc
+import Linux
+import Spool
+import Supervisor
+import Testing
+
+extension EndToEnd {
+    /// Whatever dies in the middle, each file is there once and whole in the end.
+    @Suite(.serialized) struct ShipCrashTests {
+        /// SENSOR_TEST_KILLS=500 for a night.
+        static let asked = getenv("SENSOR_TEST_KILLS").flatMap { Int(String(cString: $0)) }
+        enum Victim: String { case shipper, server, session, link }
+
+        @Test(
+            "shipper, server, sessions and link struck at random moments: each file once, whole, in order, nothing left over",
+            arguments: [([.shipper], 10), ([.server, .session], 25), ([.link], 10), ([.shipper, .server, .session, .link], 25)]
+                as [(
+                    [Victim], Int
+                )])
+        func strikes(_ victims: [Victim], _ count: Int) throws {
+            let lab = try ShipLab()
+            let link = try lab.startLink(["rate": "12000000"])
+            var shipper = try lab.startShipper()
+            var struck: [String: Int] = [:]
+            var made = 0
+            for _ in 0..<(Self.asked ?? count) {
+                while lab.waiting.count < 4 {
+                    try lab.make(1, of: Int.random(in: 10_000...2_500_000), interface: ["eth0", "wan.7"].randomElement() ?? "")
+                    made += 1
+                }
+                // It has come through since the last time, or its back-off would rule the test; then a random moment.
+                let (arrivals, up) = (lab.watch?.seen.count ?? 0, link.up)
+                try waitUntil(90, "a shipper at work; \(shipper.output.suffix(1500))") {
+                    lab.watch?.seen.count ?? 0 > arrivals || (victims == [.shipper] && link.up > up)
+                }
+                usleep(UInt32.random(in: 0...400_000))
+                let victim = try #require(victims.randomElement())
+                struck[victim.rawValue, default: 0] += 1
+                switch victim {
+                case .shipper:
+                    shipper.end(SIGKILL)
+                    shipper = try lab.startShipper()
+                case .server:
+                    lab.killServer()
+                    usleep(UInt32.random(in: 0...300_000))
+                    try lab.startServer()
+                case .session: lab.killSessions()
+                case .link: try link.set(["rate": "12000000", "cut": "1"])
+                }
+            }
+            try link.set()
+            try lab.waitForDelivery(90, shipper)
+            #expect(shipper.end(SIGTERM).status == .code(0))
+            try lab.check()
+            print("struck \(struck), \(made) files, \(link.number("accepted")) connections")
+        }
+
+        @Test("SIGKILL in the middle of one file, again and again: its name is never there before it is whole")
+        func neverShort() throws {
+            let lab = try ShipLab(.init(key: ShipServerTests.restricted))
+            try lab.startLink(["rate": "20000000"])
+            let names = try lab.make(1, of: 12_000_000)
+            for _ in 0..<10 {
+                let shipper = try lab.startShipper(["--once"])
+                usleep(UInt32.random(in: 50_000...600_000))
+                shipper.end(SIGKILL)
+            }
+            try lab.link?.set()
+            let last = try lab.ship()
+            #expect(last.status == .code(0), "\(last.output)")
+            #expect(lab.delivered == names)
+            try lab.check()
+        }
+
+        @Test("the rename is done and its answer lost: delivered once", arguments: ["", ShipServerTests.restricted])
+        func answerLost(key: String) throws {
+            let lab = try ShipLab(.init(key: key))
+            let link = try lab.startLink(["delay": "150"])
+            try lab.make(3, of: 200_000)
+            let lost = Flag()
+            lab.watch?.onNextArrival { _ in
+                // The answer is still on its way.
+                try? link.set(["mute": "1"])
+                usleep(300_000)
+                try? link.set(["cut": "1"])
+                lost.set()
+            }
+            let shipper = try lab.startShipper()
+            try lab.waitForDelivery(25, shipper)
+            #expect(lost.isSet)
+            #expect(shipper.end(SIGTERM).status == .code(0))
+            try lab.check(shipper.output)
+        }
+
+        @Test("the same where the centre has taken the file meanwhile")
+        func answerLostAndTaken() throws {
+            let lab = try ShipLab()
+            let link = try lab.startLink(["delay": "150"])
+            try runTool(["mkdir", lab.root + "/taken"])
+            lab.watch?.take(into: lab.root + "/taken")
+            try lab.make(3, of: 200_000)
+            lab.watch?.onNextArrival { _ in
+                try? link.set(["mute": "1"])
+                usleep(300_000)
+                try? link.set(["cut": "1"])
+            }
+            let shipper = try lab.startShipper()
+            try lab.waitForDelivery(25, shipper)
+            shipper.end(SIGTERM)
+            try lab.check(shipper.output)
+        }
+    }
+}
+
+/// Set on one thread, asked for on another.
+final class Flag: @unchecked Sendable {
+    private let pipe = try? Pipe.make().keepBoth()
+    func set() { if let pipe { _ = Glibc.write(pipe.write, [1], 1) } }
+    var isSet: Bool {
+        var waiting = pollfd(fd: pipe?.read ?? -1, events: Int16(POLLIN), revents: 0)
+        return poll(&waiting, 1, 0) == 1
+    }
+    deinit {
+        if let pipe {
+            close(pipe.read)
+            close(pipe.write)
+        }
+    }
+}
+
+extension ShipLab {
+    /// What serves the connections; the listening server lives on.
+    func killSessions() {
+        for pid in processes(in: boxSpace) where pid != link?.program.pid && pid != serverPid { kill(pid, SIGKILL) }
+    }
+}
