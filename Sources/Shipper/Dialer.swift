@@ -60,6 +60,14 @@ struct Dialer: ~Copyable {
         return out
     }
 
+    /// A server that takes a connection and ends it before it says anything.
+    static func closed(_ address: SocketAddress, _ port: UInt16) -> ShipFault {
+        ShipFault(
+            .passing,
+            "cannot connect to \(address.text) port \(port): it closes connections at once (sshd: MaxStartups or PerSourcePenalties; or a proxy with nothing behind it)"
+        )
+    }
+
     /// Writable when something has happened.
     var sockets: [Int32] { attempts.map(\.socket) }
     /// When to look again though nothing has.
@@ -78,6 +86,7 @@ struct Dialer: ~Copyable {
                     return (attempt.take(), attempt.address)
                 }
                 fail(attempt, SystemError.text(code))
+                if code == ECONNRESET || code == EPIPE { last = Self.closed(attempt.address, settings.port) }
             } else if attempt.due <= now {
                 fail(attempt, "no answer within \(Int(settings.timeout)) s")
             }

@@ -59,7 +59,11 @@ final class Dispatcher {
     /// Bytes of pcap files that the target has acknowledged.
     private(set) var acknowledged: Int64 = 0
     private(set) var news: [News] = []
-    var keepsOrder = false
+    /// As OpenSSH's server and a directory are: the requests of a lane are carried out in their order, and a file that is opened
+    /// to write keeps what it holds. rclone's empties it.
+    var isPOSIX = false
+    /// After a fault: one file at a time, so that on a link that breaks again and again something gets done.
+    var isCautious = false
     /// At a stop: only what is under way goes on.
     var isEnding = false
 
@@ -72,7 +76,7 @@ final class Dispatcher {
     var count: Int { active.count }
     /// Bytes that no lane has been given.
     var waiting: Int64 { active.values.reduce(0) { $0 + $1.delivery.waiting } }
-    var takesMore: Bool { active.count < Self.most && waiting < Self.ahead }
+    var takesMore: Bool { isCautious ? active.isEmpty : active.count < Self.most && waiting < Self.ahead }
     func has(_ file: String) -> Bool { names.contains(file) }
     /// The oldest, for a progress line.
     var oldest: (file: String, done: Int64, size: Int64)? {
@@ -101,7 +105,7 @@ final class Dispatcher {
             try ShipFault.here { () throws(SystemError) in _ = try spool.remove(SpoolName.manifest(of: file)) }
         }
         let target = target
-        let delivery = FileDelivery(file, size: status.size, entry: entry, target: target, canSync: canSync) {
+        let delivery = FileDelivery(file, size: status.size, entry: entry, target: target, canSync: canSync, isPOSIX: isPOSIX) {
             JournalEntry(file: file, status: status, target: target, random: JournalEntry.randomLetters())
         }
         let id = nextNumber
@@ -206,7 +210,7 @@ final class Dispatcher {
     private func giveTurns(_ present: [any Lane]) throws(ShipFault) {
         // All names over one lane: where the target keeps the order of requests, they arrive in it.
         guard let lane = present.first(where: \.isReady) else { return }
-        for id in order.turns(over: lane.number, keepsOrder: keepsOrder, ready: { active[$0]?.delivery.isAwaiting ?? false }) {
+        for id in order.turns(over: lane.number, keepsOrder: isPOSIX, ready: { active[$0]?.delivery.isAwaiting ?? false }) {
             try tell(id, .turn(lane: lane.number))
         }
     }
@@ -248,7 +252,7 @@ final class Dispatcher {
             guard let one = active[id], one.delivery.waiting > 0, case .sending(let part) = one.delivery.step else { continue }
             if part == .pcap, try !hashStart(one, id, &isBusy) { continue }
             guard let (handle, range) = one.delivery.chunk(on: lane.number, most: most) else {
-                if part == .pcap, one.delivery.waiting >= Self.shared {
+                if part == .pcap, isPOSIX, one.delivery.waiting >= Self.shared {
                     for call in one.delivery.join(lane.number) { lane.ask(call, for: id) }
                 }
                 continue

@@ -67,6 +67,7 @@ struct FileDelivery {
     private(set) var step = Step.found
     private(set) var canSync: Bool
     private(set) var lane = -1
+    private let isPOSIX: Bool
     private var isNew: Bool
     private var upload: Upload?
     private var settling: Settlement?
@@ -77,14 +78,17 @@ struct FileDelivery {
     private var restarts = 0
     private let fresh: () -> JournalEntry
 
-    /// `fresh` makes an entry with names that nobody has used.
-    init(_ file: String, size: Int64, entry: JournalEntry?, target: String, canSync: Bool, fresh: @escaping () -> JournalEntry) {
+    /// `fresh` makes an entry with names that nobody has used; `isPOSIX` as `Dispatcher` says.
+    init(
+        _ file: String, size: Int64, entry: JournalEntry?, target: String, canSync: Bool, isPOSIX: Bool, fresh: @escaping () -> JournalEntry
+    ) {
         self.file = file
         self.size = size
         self.target = target
         self.entry = entry ?? fresh()
         self.isNew = entry == nil
         self.canSync = canSync
+        self.isPOSIX = isPOSIX
         self.mayBeDone = entry?.phase == .renaming
         self.fresh = fresh
     }
@@ -168,7 +172,9 @@ struct FileDelivery {
             return commit()
         case .turn(let lane):
             guard step == .awaiting, let manifest else { return [] }
-            return settle(.pcap, Settlement(entry.temporary, to: file, size: size, sha256: manifest.pcap, mayBeDone: mayBeDone), on: lane)
+            return settle(
+                .pcap, Settlement(entry.temporary, to: file, size: size, sha256: manifest.pcap, mayBeDone: mayBeDone, looksFirst: !isPOSIX),
+                on: lane)
         case .lost(let lane): return lost(lane)
         case .removed:
             guard step == .removing else { return [] }
@@ -214,7 +220,8 @@ struct FileDelivery {
         return settle(
             .manifest,
             Settlement(
-                entry.manifestTemporary, to: manifestName, size: manifest.size, sha256: manifest.sha256, mayBeDone: mayBeDone), on: lane)
+                entry.manifestTemporary, to: manifestName, size: manifest.size, sha256: manifest.sha256, mayBeDone: mayBeDone,
+                looksFirst: !isPOSIX), on: lane)
     }
 
     private mutating func settle(_ part: Part, _ settlement: Settlement, on lane: Int) -> [Action] {
@@ -301,6 +308,8 @@ struct FileDelivery {
                 step = .awaiting
                 return [.note]
             case .pcap:
+                // Where opening a file may empty it, nobody is woken.
+                if !isPOSIX { return [.pass] + woken() }
                 step = .waking
                 return [.pass, .ask(.open(file, .existing, lane: settling?.lane ?? lane))]
             }

@@ -32,13 +32,14 @@ final class SSHConnection {
     struct Place {
         /// As the user wrote it, with the port.
         let name: String
+        let port: UInt16
         let directory: String
     }
 
     /// Seconds without anything heard, until a connection is given up: while logging in, ...
     private static let loginPatience = 30.0
     /// ... for all of the login, ...
-    private static let loginMost = 90.0
+    private static let loginMost = 40.0
     /// ... while bytes are under way, ...
     private static let linkPatience = 30.0
     /// ... and for any answer at all; the disk of a server may be slow, and a link narrow.
@@ -181,7 +182,11 @@ final class SSHConnection {
                 "\(place.name) and this sensor have no key exchange, host key type or cipher in common (\(lastWords)); a server with only an RSA host key needs libssh2 1.11 here"
             )
         }
-        if code != 0 { throw lost("key exchange", code) }
+        if code != 0 {
+            // The same words as where the connection itself is refused in this way.
+            if unsafe outbox.pointee.received == 0, let address { throw Dialer.closed(address, place.port) }
+            throw lost("key exchange", code)
+        }
         var length = 0
         var type: Int32 = 0
         guard let start = unsafe libssh2_session_hostkey(session, &length, &type),
@@ -337,8 +342,7 @@ final class SSHConnection {
         return cipher.contains("-gcm") || mac.isEmpty ? cipher : "\(cipher) \(mac)"
     }
 
-    /// Whether answers come in the order of the questions: one process at a time serves a channel of OpenSSH's.
-    var keepsOrder: Bool {
+    var isOpenSSH: Bool {
         guard let banner = unsafe libssh2_session_banner_get(session) else { return false }
         return unsafe String(cString: banner).hasPrefix("SSH-2.0-OpenSSH_")
     }

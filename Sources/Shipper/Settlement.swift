@@ -2,6 +2,7 @@ import Evidence
 
 /// Gives a whole temporary file its final name, or finds out that it already has it. Never replaces.
 ///
+///     [looking, where a rename may replace: something is there -> as refused]
 ///     renaming -> done
 ///              -> refused: is the temporary there?
 ///                 no:  is the directory? a rename before a crash, or one whose answer was lost -> done, else gone
@@ -15,7 +16,7 @@ struct Settlement {
         case going, done, gone, conflict, directoryGone
         case refused(TargetAnswer.Refusal)
     }
-    private enum Step { case renaming, temporary, directory, final, opening, reading, over }
+    private enum Step { case looking, renaming, temporary, directory, final, opening, reading, over }
 
     let temporary: String
     let final: String
@@ -23,6 +24,8 @@ struct Settlement {
     /// Lower-case hexadecimal.
     let sha256: String
     let mayBeDone: Bool
+    /// The server's rename may replace what is there (rclone's does).
+    let looksFirst: Bool
     private(set) var lane = -1
     private var step = Step.renaming
     private var refusal = TargetAnswer.Refusal.other("refused")
@@ -30,22 +33,36 @@ struct Settlement {
     private var content: RemoteDigest?
     private(set) var open: [TargetHandle] = []
 
-    init(_ temporary: String, to final: String, size: Int64, sha256: String, mayBeDone: Bool) {
+    init(_ temporary: String, to final: String, size: Int64, sha256: String, mayBeDone: Bool, looksFirst: Bool) {
         self.temporary = temporary
         self.final = final
         self.size = size
         self.sha256 = sha256
         self.mayBeDone = mayBeDone
+        self.looksFirst = looksFirst
     }
 
     mutating func begin(on lane: Int) -> [TargetCall] {
         self.lane = lane
+        if looksFirst {
+            step = .looking
+            return [.look(final, lane: lane)]
+        }
+        return rename()
+    }
+
+    private mutating func rename() -> [TargetCall] {
         step = .renaming
         return [.rename(temporary, to: final, lane: lane)]
     }
 
     mutating func answered(_ call: TargetCall, _ answer: TargetAnswer) -> (calls: [TargetCall], outcome: Outcome) {
         switch (step, call, answer) {
+        case (.looking, .look, .refused(.missing)): return (rename(), .going)
+        case (.looking, .look, .status):
+            refusal = .exists
+            step = .temporary
+            return ([.look(temporary, lane: lane)], .going)
         case (.renaming, .rename, .done): return end(.done)
         case (.renaming, .rename, .refused(let why)):
             refusal = why

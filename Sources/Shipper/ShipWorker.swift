@@ -255,6 +255,7 @@ public struct ShipWorker: ~Copyable {
             try? journal.save()
             done += dispatcher.acknowledged
         }
+        dispatcher.isCautious = said != nil
         var queue = try pending(besides: dispatcher)[...]
         var listed = MonotonicTime.now()
         var heard = false
@@ -269,12 +270,15 @@ public struct ShipWorker: ~Copyable {
             }
             if way.isReady {
                 greet(way)
-                dispatcher.keepsOrder = way.keepsOrder
+                dispatcher.isPOSIX = way.isPOSIX
                 while !dispatcher.isEnding, dispatcher.takesMore, let file = queue.popFirst() { try start(file, dispatcher) }
             }
             if let remaining = stop.remaining, remaining < Self.securing { dispatcher.secure(way.lanes) }
             if try dispatcher.step(way.lanes, &rate) { isBusy = true }
-            for news in dispatcher.takeNews() { take(news) }
+            for news in dispatcher.takeNews() {
+                take(news)
+                dispatcher.isCautious = false
+            }
             showProgress(dispatcher)
             try way.adapt(
                 now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged,

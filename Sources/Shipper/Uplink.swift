@@ -41,7 +41,7 @@ final class Uplink {
             addresses,
             Dialer.Settings(host: target.host, port: port, sources: options.sourcePorts, timeout: approach.timeout, maxSegment: maxSegment))
         return try SSHConnection(
-            dialer, login, at: SSHConnection.Place(name: "\(target.host) port \(port)", directory: Self.directory(target)),
+            dialer, login, at: SSHConnection.Place(name: "\(target.host) port \(port)", port: port, directory: Self.directory(target)),
             numbers: { [unowned self] in
                 numbers += 1
                 return numbers

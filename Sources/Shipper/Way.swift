@@ -13,8 +13,7 @@ enum Way {
         case .ssh(let uplink): uplink.lanes
         }
     }
-    /// A file renamed after another appears after it, though nobody has waited for the first.
-    var keepsOrder: Bool { if case .ssh(let uplink) = self { uplink.first?.keepsOrder ?? false } else { true } }
+    var isPOSIX: Bool { if case .ssh(let uplink) = self { uplink.first?.isOpenSSH ?? false } else { true } }
     var underWay: Int { lanes.reduce(0) { $0 + $1.underWay } }
     var due: MonotonicTime? {
         switch self {

@@ -51,11 +51,11 @@ struct Dice: RandomNumberGenerator {
         }
 
         /// One life of the program; `calm` is without faults.
-        mutating func live(calm: Bool, keepsOrder: Bool) throws {
+        mutating func live(calm: Bool, isPOSIX: Bool) throws {
             let journal = Journal(try Directory(scratch.state))
             try ShipWorker.clearDelivered(journal, spool: try Directory(scratch.spool))
             let dispatcher = Dispatcher(spool: try Directory(scratch.spool), journal: journal, target: "box")
-            dispatcher.keepsOrder = keepsOrder
+            dispatcher.isPOSIX = isPOSIX
             var waiting = DeliveryOrder.sorted(try scratch.names().filter { $0.hasSuffix(".pcap") })[...]
             var lanes = [lane()]
             var limit: RateLimit?
@@ -91,10 +91,11 @@ struct Dice: RandomNumberGenerator {
     @Test("lanes and programs that die at random: every file once, whole, in order, with its manifest before it", arguments: 0..<150)
     func storm(seed: Int) throws {
         var storm = try Storm(seed)
-        let keepsOrder = seed % 2 == 0
-        for _ in 0..<12 { try storm.live(calm: false, keepsOrder: keepsOrder) }
-        try storm.live(calm: true, keepsOrder: keepsOrder)
-        try storm.live(calm: true, keepsOrder: keepsOrder)
+        let isPOSIX = seed % 2 == 0
+        storm.target.isLikeRclone = !isPOSIX
+        for _ in 0..<12 { try storm.live(calm: false, isPOSIX: isPOSIX) }
+        try storm.live(calm: true, isPOSIX: isPOSIX)
+        try storm.live(calm: true, isPOSIX: isPOSIX)
         let target = storm.target
         #expect(try storm.scratch.names() == [])
         for (name, content) in storm.contents {

@@ -22,6 +22,8 @@ final class MemoryTarget {
     var isGone = false
     /// The account may not rename.
     var refusesRename = false
+    /// As rclone's server: opening a file to write empties it, a rename replaces what is there, there is no fsync.
+    var isLikeRclone = false
     /// Bytes that fit.
     var capacity = Int.max
     /// Every file opened and not closed, by any lane.
@@ -102,7 +104,8 @@ final class MemoryLane: Lane {
             case .existing where !exists: return .refused(.missing)
             case .reading where !target.mayRead: return .refused(.denied)
             case .reading where !exists: return .refused(.missing)
-            case .new, .any: if !exists { target.files[name] = [] }
+            case .new, .any: if !exists || target.isLikeRclone { target.files[name] = [] }
+            case .existing where target.isLikeRclone: target.files[name] = []
             default: break
             }
             nextHandle += 1
@@ -118,14 +121,15 @@ final class MemoryLane: Lane {
             target.files[name] = file
             target.written += bytes.count
             return .done
-        case .sync: return target.canSync ? .done : .refused(.unsupported)
+        case .sync: return target.canSync && !target.isLikeRclone ? .done : .refused(.unsupported)
         case .size(let handle): return target.status(handles[handle.number] ?? "?")
         case .close(let handle):
             target.open -= 1
             handles[handle.number] = nil
             return .done
         case .rename(let from, let to, _):
-            guard !target.refusesRename, !target.isGone, target.files[to] == nil, let bytes = target.files[from] else {
+            guard !target.refusesRename, !target.isGone, target.files[to] == nil || target.isLikeRclone, let bytes = target.files[from]
+            else {
                 return .refused(.other("Failure"))
             }
             target.files[to] = bytes
@@ -183,9 +187,9 @@ final class Scratch {
     /// Delivers what is named over these lanes until nothing is left to do. The faults of single files, or the one that
     /// ended everything.
     @discardableResult
-    func deliver(_ files: [String], over lanes: [MemoryLane], to target: String = "box") throws -> [ShipFault] {
+    func deliver(_ files: [String], over lanes: [MemoryLane], to target: String = "box", isPOSIX: Bool = true) throws -> [ShipFault] {
         let dispatcher = try dispatcher(to: target)
-        dispatcher.keepsOrder = true
+        dispatcher.isPOSIX = isPOSIX
         var faults: [ShipFault] = []
         var limit: RateLimit?
         do {
@@ -287,6 +291,21 @@ final class Scratch {
         // The operator moves the other one away.
         target.files[file] = nil
         #expect(try attempt(scratch, target) == nil)
+        #expect(target.files[file] == content)
+    }
+
+    @Test("a server whose rename replaces, and whose open empties, is not let do either")
+    func likeRclone() throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        target.isLikeRclone = true
+        target.files[file] = [7]
+        try scratch.put(file, content)
+        let fault = try #require(try scratch.deliver([file], over: [MemoryLane(1, target)], isPOSIX: false).first)
+        #expect(fault.description.contains("other content"))
+        #expect(target.files[file] == [7])
+        target.files[file] = nil
+        #expect(try scratch.deliver([file], over: [MemoryLane(2, target)], isPOSIX: false).isEmpty)
         #expect(target.files[file] == content)
     }
 
