@@ -29,6 +29,8 @@ struct Dialer: ~Copyable {
         let timeout: Double
         /// Bytes of a TCP segment at most; nil is the kernel's choice.
         var maxSegment: Int32?
+        /// Seconds of silence until the peer is probed.
+        var probing: Int32 = 10
     }
     /// The next address is tried when the one before has been silent for so long (RFC 8305, section 5).
     private static let head = 0.25
@@ -139,7 +141,7 @@ struct Dialer: ~Copyable {
         unsafe setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, 4)
         unsafe setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4)
         // A dead peer is found by the kernel, with data under way or without.
-        sensor_set_tcp_keepalive(socket, 10, 5, 4)
+        sensor_set_tcp_keepalive(socket, settings.probing, 5, 4)
         sensor_set_tcp_user_timeout(socket, Self.userTimeout)
         // Leaves no TIME_WAIT behind, which would block the source port for the next connection.
         sensor_set_linger_zero(socket)

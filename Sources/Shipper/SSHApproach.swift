@@ -11,6 +11,8 @@ struct SSHApproach {
     let port: UInt16
     /// Seconds for the connection itself.
     let timeout: Double
+    /// Seconds of silence until the peer is probed.
+    let probing: Int32
 
     /// Asks the ssh-agent where there is one; `stop` ends that.
     init(_ options: ShipOptions, _ ssh: SSHTarget, _ stop: StopWatch) throws(ShipFault) {
@@ -27,6 +29,7 @@ struct SSHApproach {
             hostKeyPreference: HostKeyPolicy.preference(known: types, wanted: options.arguments.hostKeyAlgorithms),
             ciphers: options.arguments.ciphers, compression: options.arguments.compression,
             isOwnKey: options.arguments.identityFile == nil)
+        probing = options.arguments.serverAliveInterval.flatMap { $0 > 0 ? Int32(clamping: min($0, 3600)) : nil } ?? 10
         timeout = Double(options.arguments.connectTimeout.flatMap { $0 > 0 ? $0 : nil } ?? 10)
     }
 

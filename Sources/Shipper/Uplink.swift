@@ -39,7 +39,9 @@ final class Uplink {
         let port = approach.port
         let dialer = Dialer(
             addresses,
-            Dialer.Settings(host: target.host, port: port, sources: options.sourcePorts, timeout: approach.timeout, maxSegment: maxSegment))
+            Dialer.Settings(
+                host: target.host, port: port, sources: options.sourcePorts, timeout: approach.timeout, maxSegment: maxSegment,
+                probing: approach.probing))
         return try SSHConnection(
             dialer, login, at: SSHConnection.Place(name: "\(target.host) port \(port)", port: port, directory: Self.directory(target)),
             numbers: { [unowned self] in
