@@ -98,6 +98,7 @@ static int keep(struct ssh2_outbox *outbox, const unsigned char *bytes, size_t c
 static ssize_t send_all(libssh2_socket_t socket, const void *buffer, size_t length, int flags, void **abstract) {
     struct ssh2_outbox *outbox = *abstract;
     (void)flags;
+    if (outbox->is_over) return (ssize_t)length;
     size_t done = 0;
     if (outbox->start == outbox->end) {
         ssize_t taken;
@@ -118,6 +119,7 @@ static ssize_t send_all(libssh2_socket_t socket, const void *buffer, size_t leng
 static ssize_t receive(libssh2_socket_t socket, void *buffer, size_t length, int flags, void **abstract) {
     struct ssh2_outbox *outbox = *abstract;
     (void)flags;
+    if (outbox->is_over) return 0;
     ssize_t got;
     do got = recv(socket, buffer, length, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);

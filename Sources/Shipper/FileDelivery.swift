@@ -386,7 +386,9 @@ struct FileDelivery {
 
     /// The temporary files are not what they should be, or somebody else's: other names, from the start.
     private mutating func anew() -> [Action] {
-        let closing = (upload?.open ?? []).map { Action.ask(.close($0)) }
+        let closing =
+            (upload?.open ?? []).map { Action.ask(.close($0)) }
+            + [entry.temporary, entry.manifestTemporary].map { .ask(.remove($0, lane: lane)) }
         upload = nil
         settling = nil
         restarts += 1

@@ -90,6 +90,7 @@ final class SSHConnection {
     }
 
     deinit {
+        unsafe outbox.pointee.is_over = 1
         if let session = unsafe session { for _ in 0..<16 where unsafe libssh2_session_free(session) == 0 { break } }
         if socket >= 0 { close(socket) }
         unsafe ssh2_outbox_free(outbox)

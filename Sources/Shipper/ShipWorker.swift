@@ -93,7 +93,6 @@ public struct ShipWorker: ~Copyable {
     /// Returns the exit code.
     public mutating func run() -> Int32 {
         do throws(ShipFault) {
-            try Self.clearDelivered(journal, spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) })
             journal.keepReserve()
             let patience = MonotonicTime.now() + Self.resting
             while true {
@@ -130,17 +129,21 @@ public struct ShipWorker: ~Copyable {
         }
     }
 
-    /// Ends what a crash left between unlinking a pcap and unlinking what lies beside it.
-    static func clearDelivered(_ journal: Journal, spool: borrowing Directory) throws(ShipFault) {
+    /// Ends what a crash left between unlinking a pcap and unlinking what lies beside it. The entries of files that are gone.
+    @discardableResult
+    static func clearDelivered(_ journal: Journal, spool: borrowing Directory) throws(ShipFault) -> [JournalEntry] {
+        var gone: [JournalEntry] = []
         for file in journal.entries.keys.sorted() {
             do {
                 guard try spool.status(file) == nil else { continue }
                 try spool.remove(SpoolName.manifest(of: file))
                 try spool.remove(SpoolName.meta(of: file))
             } catch { throw .local(error) }
+            if let entry = journal.entries[file] { gone.append(entry) }
             journal.forget(file)
         }
-        if !journal.entries.isEmpty { try journal.save() }
+        if !journal.entries.isEmpty || !gone.isEmpty { try journal.save() }
+        return gone
     }
 
     // MARK: waiting
@@ -249,6 +252,7 @@ public struct ShipWorker: ~Copyable {
 
     /// Everything that is finished, and what comes while the connection is kept.
     private mutating func serve(_ way: Way) throws(ShipFault) {
+        var left = try Self.clearDelivered(journal, spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) })
         let dispatcher = Dispatcher(
             spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) }, journal: journal, target: label)
         defer {
@@ -270,6 +274,11 @@ public struct ShipWorker: ~Copyable {
             }
             if way.isReady {
                 greet(way)
+                // What a file that is gone here has left there; where the account may not, it stays.
+                for entry in left where entry.target == label {
+                    for name in [entry.temporary, entry.manifestTemporary] { way.lanes[0].ask(.remove(name, lane: way.lanes[0].number), for: 0) }
+                }
+                left = []
                 dispatcher.isPOSIX = way.isPOSIX
                 while !dispatcher.isEnding, dispatcher.takesMore, let file = queue.popFirst() { try start(file, dispatcher) }
             }

@@ -12,6 +12,8 @@ struct ssh2_outbox {
     size_t start, end, capacity;
     /* Of the socket, in both directions. */
     unsigned long long sent, received;
+    /* Set before the session is freed: nothing more is sent, and nothing comes, so that libssh2 waits for nobody. */
+    int is_over;
 };
 
 struct ssh2_outbox *_Nullable ssh2_outbox_new(void);
