@@ -72,6 +72,21 @@ extension EndToEnd {
             try lab.check()
         }
 
+        @Test("SIGKILL while a local directory is being filled")
+        func local() throws {
+            let lab = try ShipLab(server: false)
+            try write("", to: lab.drop + "/.sensor-target")
+            for _ in 0..<(Self.asked ?? 20) {
+                while lab.waiting.count < 6 { try lab.make(1, of: Int.random(in: 10_000...3_000_000)) }
+                let shipper = try lab.startShipper(target: lab.drop)
+                usleep(UInt32.random(in: 20_000...200_000))
+                shipper.end(SIGKILL)
+            }
+            let last = try lab.ship(target: lab.drop)
+            #expect(last.status == .code(0), "\(last.output)")
+            try lab.check(last.output)
+        }
+
         @Test("the rename is done and its answer lost: delivered once", arguments: ["", ShipServerTests.restricted])
         func answerLost(key: String) throws {
             let lab = try ShipLab(.init(key: key))
