@@ -190,6 +190,38 @@ extension EndToEnd {
             try lab.check()
         }
 
+        @Test("100,000 files waiting: the oldest goes within seconds, in little memory, and waiting costs nothing")
+        func longOutage() throws {
+            let lab = try ShipLab()
+            let first = try #require(lab.make(1, of: 500).first)
+            let name = try #require(SpoolName(first))
+            for sequence in 2...100_000 as ClosedRange<UInt64> {
+                let other = SpoolName(sensor: name.sensor, interface: name.interface, stamp: name.stamp, sequence: sequence)
+                for (from, to) in [(name.meta, other.meta), (name.pcap, other.pcap)] {
+                    Glibc.link("\(lab.spool)/\(from)", "\(lab.spool)/\(to)")
+                }
+            }
+            lab.killServer()
+            let shipper = try lab.startShipper()
+            try waitUntil(15, "a line; \(shipper.output)") { !shipper.complaints.isEmpty }
+            let before = ticks(shipper.pid)
+            usleep(3_000_000)
+            // Its tries are 2 and 4 s apart by now.
+            #expect(ticks(shipper.pid) - before < 250, "hundredths of a second of CPU")
+            shipper.end(SIGTERM)
+            try lab.startServer()
+            let start = MonotonicTime.now()
+            let next = try lab.startShipper()
+            try waitUntil(15, "the first; \(next.output)") { !(lab.watch?.seen.isEmpty ?? true) }
+            let seconds = MonotonicTime.now() - start
+            #expect(lab.watch?.seen.first?.name == first)
+            let peak = Int(processStatus(next.pid, "VmHWM").prefix { $0.isNumber }) ?? .max
+            print("long outage: first after \(seconds) s, peak \(peak) KiB")
+            // This is a debug build.
+            #expect(seconds < 6 && peak < 100_000)
+            #expect(next.end(SIGTERM).seconds < 6)
+        }
+
         @Test("hundreds of refused connections and logins leave no descriptor open", .enabled(if: Self.faster != nil, "needs faketime"))
         func descriptors() throws {
             let lab = try ShipLab()
