@@ -27,7 +27,7 @@ test: test-packages check ## runs all tests; root and network namespaces are nee
 	swift build --build-tests
 	$(SUDO) env "PATH=$$PATH" swift test --skip-build
 
-torture: test-packages ## 200 kills under traffic (about 20 minutes)
+torture: test-packages ## 200 kills under traffic, and of each kind under transfers (about 40 minutes)
 	swift build --build-tests
 	$(SUDO) env "PATH=$$PATH" SENSOR_TEST_KILLS=200 swift test --skip-build --filter CrashTests
 

@@ -72,6 +72,86 @@ extension EndToEnd {
             try lab.check()
         }
 
+        @Test("SIGKILL again and again under a large file: it goes on from where it was safe")
+        func largeFile() throws {
+            let lab = try ShipLab()
+            let size = 150_000_000
+            try lab.make(1, of: size)
+            let link = try lab.startLink(["rate": "40000000"])
+            let kills = 6
+            for _ in 0..<kills {
+                let shipper = try lab.startShipper()
+                usleep(UInt32.random(in: 700_000...1_600_000))
+                shipper.end(SIGKILL)
+            }
+            try link.set()
+            let last = try lab.ship(within: 60)
+            #expect(last.status == .code(0), "\(last.output)")
+            // A kill costs at most what came after the last checkpoint, 32 MiB apart, and what was under way.
+            #expect(link.up < size + kills * (44 << 20), "\(link.up) bytes for \(size)")
+            try lab.check(last.output)
+        }
+
+        enum Meddling: String, CaseIterable {
+            case removed, emptied, cut, lengthened, directory, danglingLink, linkElsewhere, foreign, directoryReplaced
+
+            func meddle(_ lab: ShipLab, with path: String) throws {
+                switch self {
+                case .removed: unlink(path)
+                case .emptied: truncate(path, 0)
+                case .cut: truncate(path, 1_000_000)
+                case .lengthened: truncate(path, 300_000_000)
+                case .directory:
+                    unlink(path)
+                    try runTool(["mkdir", path])
+                case .danglingLink, .linkElsewhere:
+                    unlink(path)
+                    symlink(lab.root + "/elsewhere", path)
+                    if self == .linkElsewhere { try runTool(["install", "-m", "666", "/dev/null", lab.root + "/elsewhere"]) }
+                case .foreign:
+                    try runTool(["chown", "root:root", path])
+                    chmod(path, 0o400)
+                case .directoryReplaced:
+                    try runTool(["mv", lab.drop, lab.drop + ".old"])
+                    try runTool(["install", "-d", "-o", "nobody", lab.drop])
+                    try lab.watchAgain()
+                }
+            }
+        }
+        @Test("whatever somebody did at the centre to a half-sent file, it arrives whole in the end", arguments: Meddling.allCases)
+        func meddling(_ meddling: Meddling) throws {
+            let lab = try ShipLab()
+            try lab.make(1, of: 60_000_000)
+            let link = try lab.startLink(["rate": "40000000"])
+            var shipper = try lab.startShipper()
+            // Beyond the first checkpoint.
+            try waitUntil(15, "most of it; \(shipper.output)") { link.up > 48_000_000 }
+            shipper.end(SIGKILL)
+            usleep(100_000)
+            let name = try #require(lab.hidden.max { $0.value < $1.value }?.key)
+            try meddling.meddle(lab, with: "\(lab.drop)/\(name)")
+            try link.set()
+            shipper = try lab.startShipper()
+            try lab.waitForDelivery(20, shipper)
+            shipper.end(SIGTERM)
+            try lab.check(hiddenMayBeLeft: true, shipper.output)
+        }
+
+        @Test("SIGKILL while a local directory is being filled")
+        func local() throws {
+            let lab = try ShipLab(server: false)
+            try write("", to: lab.drop + "/.sensor-target")
+            for _ in 0..<(Self.asked ?? 20) {
+                while lab.waiting.count < 6 { try lab.make(1, of: Int.random(in: 10_000...3_000_000)) }
+                let shipper = try lab.startShipper(target: lab.drop)
+                usleep(UInt32.random(in: 20_000...200_000))
+                shipper.end(SIGKILL)
+            }
+            let last = try lab.ship(target: lab.drop)
+            #expect(last.status == .code(0), "\(last.output)")
+            try lab.check(last.output)
+        }
+
         @Test("the rename is done and its answer lost: delivered once", arguments: ["", ShipServerTests.restricted])
         func answerLost(key: String) throws {
             let lab = try ShipLab(.init(key: key))

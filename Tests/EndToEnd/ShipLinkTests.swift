@@ -105,6 +105,28 @@ extension EndToEnd {
             try lab.check()
         }
 
+        @Test("every connection comes from SCP_SOURCE_PORTS, and the rate holds over all of them", arguments: ["--rate", "-l"])
+        func portsAndRate(way: String) throws {
+            let lab = try ShipLab()
+            try lab.make(6, of: 1_500_000)
+            // Kbit/s as scp's.
+            let shipper =
+                try way == "-l" ? lab.startShipper(["--once"], arguments: "-l 16000") : lab.startShipper(["--once", "--rate", "2000000"])
+            let start = MonotonicTime.now()
+            var ports: Set<Int> = []
+            while !shipper.hasEnded, MonotonicTime.now() - start < 20 {
+                let lines = try runTool(lab.inSpace(lab.shipperSpace, ["ss", "-Htn"])).output.split(separator: "\n")
+                for line in lines { ports.insert(Int(line.split(separator: " ")[3].split(separator: ":").last ?? "") ?? 0) }
+                usleep(30_000)
+            }
+            let seconds = MonotonicTime.now() - start
+            #expect(shipper.status == .code(0), "\(shipper.output)")
+            #expect(!ports.isEmpty && ports.allSatisfy { (60872...60887).contains($0) }, "\(ports)")
+            // 9 MB at 2 MB/s; the debug build's start and a burst of a quarter of a second are allowed for.
+            #expect(seconds > 4 && seconds < 8, "\(seconds) s")
+            try lab.check(shipper.output)
+        }
+
         @Test("ship --once on a link that is cut leaves everything and ends with 1")
         func onceIsCut() throws {
             let lab = try ShipLab()

@@ -10,7 +10,7 @@ extension EndToEnd {
         enum Server: String, CaseIterable {
             case rclone, paramiko
             var program: String { self == .rclone ? "/usr/bin/rclone" : "/usr/lib/python3/dist-packages/paramiko" }
-            static var there: [Server] { allCases.filter { access($0.program, R_OK) == 0 } }
+            static let missing = allCases.map(\.program).filter { access($0, R_OK) != 0 }
 
             /// What they serve is the lab's `jail`.
             func command(_ lab: ShipLab) -> [String] {
@@ -32,7 +32,8 @@ extension EndToEnd {
 
         @Test(
             "each gets 20 small files and a large one, once, whole and in order",
-            .enabled(if: !Server.there.isEmpty, "needs rclone or python3-paramiko (make test installs them)"), arguments: Server.there)
+            .enabled(if: Server.missing.isEmpty, "needs \(Server.missing) (make test installs rclone and python3-paramiko)"),
+            arguments: Server.allCases)
         func delivers(_ server: Server) throws {
             let lab = try ShipLab(server: false)
             try lab.startServer(server.command(lab))
@@ -46,7 +47,8 @@ extension EndToEnd {
 
         @Test(
             "a final name that is there at such a server is not overwritten, and a cut connection is taken up again",
-            .enabled(if: !Server.there.isEmpty, "needs rclone or python3-paramiko (make test installs them)"), arguments: Server.there)
+            .enabled(if: Server.missing.isEmpty, "needs \(Server.missing) (make test installs rclone and python3-paramiko)"),
+            arguments: Server.allCases)
         func faults(_ server: Server) throws {
             let lab = try ShipLab(server: false)
             try lab.startServer(server.command(lab))

@@ -35,6 +35,9 @@ extension EndToEnd {
             Kind(
                 testDescription: "MaxSessions 1, MaxStartups 2, MaxAuthTries 1",
                 account: .init(config: "Subsystem sftp internal-sftp\nMaxSessions 1\nMaxStartups 2:100:2\nMaxAuthTries 1")),
+            Kind(
+                testDescription: "one connection at a time before the login from each source",
+                account: .init(config: "Subsystem sftp internal-sftp\nPerSourceMaxStartups 1"), size: 3_000_000),
             Kind(testDescription: "a banner before the login", account: .init(config: "Subsystem sftp internal-sftp\nBanner /etc/passwd")),
             Kind(
                 testDescription: "ClientAliveInterval 1", account: .init(config: "Subsystem sftp internal-sftp\nClientAliveInterval 1"),
@@ -117,6 +120,36 @@ extension EndToEnd {
             try lab.waitForDelivery(10, shipper)
             shipper.end(SIGTERM)
             try lab.check()
+        }
+
+        @Test("what is no regular file is not sent and holds nothing up")
+        func oddFiles() throws {
+            let lab = try ShipLab()
+            try lab.make(1, of: 1000)
+            mkfifo(lab.spool + "/a fifo.pcap", 0o644)
+            symlink("/etc/passwd", lab.spool + "/a link.pcap")
+            symlink("nowhere", lab.spool + "/dangling.pcap")
+            mkdir(lab.spool + "/directory.pcap", 0o755)
+            try lab.put(ShipLab.capture(of: 500), "z.pcap")
+            let shipper = try lab.startShipper()
+            try waitUntil(10, "the two files; \(shipper.output)") { lab.delivered.count == 2 }
+            usleep(2_500_000)
+            #expect(shipper.end(SIGTERM).status == .code(0))
+            #expect(lab.delivered.last == "z.pcap" && lab.delivered.count == 2)
+            let odd: Set = ["a fifo.pcap", "a link.pcap", "dangling.pcap", "directory.pcap"]
+            #expect(Set(lab.waiting) == odd)
+            try lab.check(kept: odd, shipper.output)
+        }
+
+        @Test("an empty spool, and files of no bytes and of a header alone")
+        func smallest() throws {
+            let lab = try ShipLab()
+            #expect(try lab.ship().status == .code(0))
+            try lab.put([], "empty.pcap")
+            try lab.put(Array(ShipLab.capture(of: 100)[..<24]), "header.pcap")
+            let ended = try lab.ship()
+            #expect(ended.status == .code(0), "\(ended.output)")
+            try lab.check(ended.output)
         }
 
         @Test("a local directory is filled under the same rules")

@@ -9,7 +9,8 @@ extension EndToEnd {
     @Suite(.serialized) struct ShipTargetTests {
         enum Trouble: String, CaseIterable {
             case noSubsystem, shellText, shellRefuses, keyUnknown, directoryMissing, directoryForeign, directoryIsFile, readOnly
-            case diskFull, inodesFull, hostKeyChanged, hostKeyUnknown, dropsAtAccept, nobodyListens
+            case diskFull, inodesFull, hostKeyChanged, hostKeyUnknown, dropsAtAccept, nobodyListens, speaksHTTP
+            case localMissing, localUnmarked, localFull, localReadOnly
 
             /// All of them in the one line.
             var words: [String] {
@@ -22,19 +23,30 @@ extension EndToEnd {
                 case .diskFull, .inodesFull: ["disk of", "is full"]
                 case .hostKeyChanged: ["host key", "has CHANGED", "SHA256:"]
                 case .hostKeyUnknown: ["host key", "StrictHostKeyChecking=yes"]
-                case .dropsAtAccept, .nobodyListens: [ShipLab.boxAddress]
+                case .dropsAtAccept, .nobodyListens, .speaksHTTP: [ShipLab.boxAddress]
+                case .localMissing, .localReadOnly: ["target", "/jail/drop"]
+                case .localUnmarked: ["/jail/drop", ".sensor-target"]
+                case .localFull: ["disk of", "/jail/drop", "is full"]
                 }
             }
             var account: ShipLab.Account {
                 switch self {
                 case .noSubsystem: .init(config: "")
                 // An account's .bashrc that greets.
-                case .shellText: .init(user: "root", config: "ForceCommand echo hello; exec /usr/lib/openssh/sftp-server")
+                case .shellText:
+                    .init(
+                        user: "root",
+                        config: "Subsystem sftp /usr/lib/openssh/sftp-server\nForceCommand echo hello; exec /usr/lib/openssh/sftp-server")
                 // Its shell is nologin, which says a sentence.
                 case .shellRefuses: .init(config: "Subsystem sftp /usr/lib/openssh/sftp-server")
                 default: .init()
                 }
             }
+            /// Somebody has to act; nothing of it passes by itself.
+            var isOperators: Bool { ![.dropsAtAccept, .nobodyListens, .speaksHTTP].contains(self) }
+            /// What would send somebody to look in the wrong place.
+            var lie: String { [.readOnly, .inodesFull, .diskFull].contains(self) ? "does not exist" : "\0" }
+            var isLocal: Bool { rawValue.hasPrefix("local") }
             var arguments: String { self == .hostKeyUnknown ? "-o StrictHostKeyChecking=yes" : "" }
 
             func make(_ lab: ShipLab) throws {
@@ -60,6 +72,13 @@ extension EndToEnd {
                     try lab.startServer()
                 case .dropsAtAccept: try lab.startLink(["refuse": "1"])
                 case .nobodyListens: lab.killServer()
+                case .speaksHTTP: try lab.startLink(["deaf": "1", "banner": "HTTP/1.1 400 Bad Request\\nConnection: close\\n\\n"])
+                case .localMissing: rmdir(lab.drop)
+                case .localUnmarked: break
+                case .localFull: try lab.mountDrop("size=1m")
+                case .localReadOnly:
+                    try lab.mountDrop("size=20m")
+                    try runTool(["mount", "-o", "remount,ro", lab.drop])
                 }
             }
             func mend(_ lab: ShipLab) throws {
@@ -74,15 +93,20 @@ extension EndToEnd {
                     try runTool(["mkdir", lab.drop])
                     try runTool(["chown", "nobody", lab.drop])
                     try lab.watchAgain()
+                case .localMissing:
+                    try runTool(["mkdir", lab.drop])
+                    try lab.watchAgain()
+                    try write("", to: lab.drop + "/.sensor-target")
+                case .localUnmarked: try write("", to: lab.drop + "/.sensor-target")
                 case .directoryForeign: chmod(lab.drop, 0o755)
-                case .readOnly: try runTool(["mount", "-o", "remount,rw", lab.drop])
-                case .diskFull: try runTool(["mount", "-o", "remount,size=20m", lab.drop])
+                case .readOnly, .localReadOnly: try runTool(["mount", "-o", "remount,rw", lab.drop])
+                case .diskFull, .localFull: try runTool(["mount", "-o", "remount,size=20m", lab.drop])
                 case .inodesFull: try runTool(["mount", "-o", "remount,nr_inodes=100", lab.drop])
                 case .hostKeyChanged: try write("", to: lab.knownHosts)
                 case .hostKeyUnknown:
                     let key = try text(of: lab.root + "/host_key.pub")
                     try write("[\(ShipLab.boxAddress)]:\(ShipLab.port) \(key)", to: lab.knownHosts)
-                case .dropsAtAccept: try lab.link?.set()
+                case .dropsAtAccept, .speaksHTTP: try lab.link?.set()
                 case .nobodyListens: try lab.startServer()
                 }
             }
@@ -95,12 +119,14 @@ extension EndToEnd {
             let lab = try ShipLab(trouble.account)
             try trouble.make(lab)
             let names = try lab.make(3, of: 600_000)
-            let shipper = try lab.startShipper(arguments: trouble.arguments)
-            try waitUntil(12, "a line; \(shipper.output)") { !shipper.complaints.isEmpty }
+            let shipper = try lab.startShipper(target: trouble.isLocal ? lab.drop : nil, arguments: trouble.arguments)
+            try waitUntil(40, "a line; \(shipper.output)") { !shipper.complaints.isEmpty }
             usleep(4_000_000)
             let line = shipper.complaints.first ?? ""
             #expect(shipper.complaints.count == 1, "\(shipper.output)")
             for words in trouble.words { #expect(line.contains(words), "\(words) in \(line)") }
+            #expect(line.hasPrefix("ERRO ") || !trouble.isOperators, "\(line)")
+            #expect(!line.contains(trouble.lie))
             print("\(trouble): \(line)")
             #expect(lab.waiting.last == names.last)
             // What was opened for a file that failed is given back.
@@ -162,6 +188,38 @@ extension EndToEnd {
             #expect(shipper.complaints.count == 1, "\(shipper.output)")
             shipper.end(SIGTERM)
             try lab.check()
+        }
+
+        @Test("100,000 files waiting: the oldest goes within seconds, in little memory, and waiting costs nothing")
+        func longOutage() throws {
+            let lab = try ShipLab()
+            let first = try #require(lab.make(1, of: 500).first)
+            let name = try #require(SpoolName(first))
+            for sequence in 2...100_000 as ClosedRange<UInt64> {
+                let other = SpoolName(sensor: name.sensor, interface: name.interface, stamp: name.stamp, sequence: sequence)
+                for (from, to) in [(name.meta, other.meta), (name.pcap, other.pcap)] {
+                    Glibc.link("\(lab.spool)/\(from)", "\(lab.spool)/\(to)")
+                }
+            }
+            lab.killServer()
+            let shipper = try lab.startShipper()
+            try waitUntil(15, "a line; \(shipper.output)") { !shipper.complaints.isEmpty }
+            let before = ticks(shipper.pid)
+            usleep(3_000_000)
+            // Its tries are 2 and 4 s apart by now.
+            #expect(ticks(shipper.pid) - before < 250, "hundredths of a second of CPU")
+            shipper.end(SIGTERM)
+            try lab.startServer()
+            let start = MonotonicTime.now()
+            let next = try lab.startShipper()
+            try waitUntil(15, "the first; \(next.output)") { !(lab.watch?.seen.isEmpty ?? true) }
+            let seconds = MonotonicTime.now() - start
+            #expect(lab.watch?.seen.first?.name == first)
+            let peak = Int(processStatus(next.pid, "VmHWM").prefix { $0.isNumber }) ?? .max
+            print("long outage: first after \(seconds) s, peak \(peak) KiB")
+            // This is a debug build.
+            #expect(seconds < 6 && peak < 100_000)
+            #expect(next.end(SIGTERM).seconds < 6)
         }
 
         @Test("hundreds of refused connections and logins leave no descriptor open", .enabled(if: Self.faster != nil, "needs faketime"))

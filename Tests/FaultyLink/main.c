@@ -7,7 +7,7 @@
  *   delay=MS       one way, both ways
  *   rate=N         bytes per second and direction, of all connections together
  *   hold=1         nothing is accepted or passed on, nothing is closed
- *   deaf=1         new connections are accepted and never answered
+ *   deaf=1         new connections are accepted and never answered, but by a banner
  *   refuse=1       new connections are reset at once
  *   banner=TEXT    said to the client before the server's first byte; \n is a line end
  *   mute=1         what the server says is thrown away, its good-bye too, from now on and what is still under way
@@ -225,8 +225,8 @@ static int pass(struct flow *f, int direction, int64_t at) {
 static void serve(struct connection *c, int64_t at, double elapsed) {
     for (int d = 0; d < 2; d++) {
         struct flow *f = &c->flows[d];
-        if (f->from < 0 || f->to < 0) continue;
-        if ((!f->ended && !take(f, d)) || !pass(f, d, at)) return close_connection(c, 1);
+        if (f->from >= 0 && f->to >= 0 && !f->ended && !take(f, d)) return close_connection(c, 1);
+        if (f->to >= 0 && !pass(f, d, at)) return close_connection(c, 1);
     }
     if (c->flows[UP].to < 0) {
         char bytes[PIECE]; /* deaf: only to see that the client has gone */
