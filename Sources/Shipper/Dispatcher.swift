@@ -180,6 +180,7 @@ final class Dispatcher {
         switch action {
         case .ask(let call):
             if let lane = lanes[call.lane] { lane.ask(call, for: id) } else { try tell(id, .lost(lane: call.lane)) }
+        case .tidy(let call): lanes[call.lane]?.ask(call, for: 0)
         case .save:
             journal.set(one.source.name, one.delivery.entry)
             saving.append(id)

@@ -44,6 +44,8 @@ struct FileDelivery {
     }
     enum Action: Equatable {
         case ask(TargetCall)
+        /// Ask, and do without an answer.
+        case tidy(TargetCall)
         /// Write the entry, then say `saved`.
         case save
         /// The entry has changed; it is early enough when it is written with the next.
@@ -388,7 +390,7 @@ struct FileDelivery {
     private mutating func anew() -> [Action] {
         let closing =
             (upload?.open ?? []).map { Action.ask(.close($0)) }
-            + [entry.temporary, entry.manifestTemporary].map { .ask(.remove($0, lane: lane)) }
+            + [entry.temporary, entry.manifestTemporary].map { .tidy(.remove($0, lane: lane)) }
         upload = nil
         settling = nil
         restarts += 1

@@ -276,7 +276,9 @@ public struct ShipWorker: ~Copyable {
                 greet(way)
                 // What a file that is gone here has left there; where the account may not, it stays.
                 for entry in left where entry.target == label {
-                    for name in [entry.temporary, entry.manifestTemporary] { way.lanes[0].ask(.remove(name, lane: way.lanes[0].number), for: 0) }
+                    for name in [entry.temporary, entry.manifestTemporary] {
+                        way.lanes[0].ask(.remove(name, lane: way.lanes[0].number), for: 0)
+                    }
                 }
                 left = []
                 dispatcher.isPOSIX = way.isPOSIX
