@@ -68,6 +68,8 @@ struct RateLimit {
         credit = min(burst, credit + elapsed * Double(bytesPerSecond))
         return credit >= worth ? Int(credit) : 0
     }
+    /// It is the limit, not the link, that holds bytes back.
+    var isSpent: Bool { credit < worth }
     mutating func spend(_ bytes: Int) { credit -= Double(bytes) }
     /// When something may go again; nil where nothing waits for it.
     func due(_ now: MonotonicTime, isWaiting: Bool) -> MonotonicTime? {

@@ -293,7 +293,7 @@ public struct ShipWorker: ~Copyable {
             showProgress(dispatcher)
             try way.adapt(
                 now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged,
-                isHeld: rate != nil)
+                isHeld: rate?.isSpent ?? false)
             if try way.advance(now: now) { isBusy = true }
             if stop.isOver { throw .stopped }
             if dispatcher.isEnding, way.underWay == 0 {
@@ -326,6 +326,8 @@ public struct ShipWorker: ~Copyable {
                     heard = true
                     continue
                 }
+                // A disk that nobody uses must be free to be unmounted.
+                if case .directory = way { return }
                 if idleSince == nil {
                     try? journal.save()
                     tell(streams: way.lanes.count)

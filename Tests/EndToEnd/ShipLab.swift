@@ -221,7 +221,16 @@ final class ShipLab {
                 "--arguments", "-P \(port) \(arguments)", "--key", key, "--known-hosts", knownHosts,
             ] + more)
     }
-    private var environment: [String: String] { ["SENSOR_DATA_DIR": root + "/data", "TZ": "UTC", "SENSOR_SPOOL_FREE": "0"] }
+    /// Settings of the shipper beside its flags.
+    var settings: [String: String] = [:]
+    private var environment: [String: String] {
+        ["SENSOR_DATA_DIR": root + "/data", "TZ": "UTC", "SENSOR_SPOOL_FREE": "0"].merging(settings) { _, new in new }
+    }
+    /// What the shipper says of itself.
+    var status: ShipStatus? {
+        guard let state = try? Directory(spool + "/.state") else { return nil }
+        return JSONFile.read(ShipStatus.self, ShipStatus.file, in: state)
+    }
 
     func startShipper(_ more: [String] = [], target: String? = nil, arguments: String = "", before: [String] = []) throws -> Background {
         runs += 1
