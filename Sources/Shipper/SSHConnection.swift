@@ -44,6 +44,7 @@ final class SSHConnection {
     private static let linkPatience = 30.0
     /// ... and for any answer at all; the disk of a server may be slow, and a link narrow.
     private static let answerPatience = 120.0, answerMost = 300.0
+    private static let longSilence = 20.0
     /// No more is encrypted than the socket takes within moments.
     private static let plenty = 384 << 10
     /// LIBSSH2_ERROR_ALGO_UNSUPPORTED, which the headers have since 1.11.
@@ -322,10 +323,12 @@ final class SSHConnection {
         }
     }
 
-    private(set) var wentSilent = false
+    /// Nothing got through for long, whoever gave up first: this connection or the kernel.
+    func wasSilent(at now: MonotonicTime) -> Bool {
+        socket >= 0 && now - heardAt > Self.longSilence && (!isReady || unacknowledged > 0 || underWay > 0)
+    }
     private func silent(_ what: String, _ seconds: Double) -> ShipFault {
-        wentSilent = true
-        return ShipFault(.passing, "\(place.name) made no progress (\(what) in \(Int(seconds)) s): connection given up")
+        ShipFault(.passing, "\(place.name) made no progress (\(what) in \(Int(seconds)) s): connection given up")
     }
     private var lastWords: String {
         var text: UnsafeMutablePointer<CChar>?

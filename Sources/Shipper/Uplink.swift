@@ -72,7 +72,7 @@ final class Uplink {
                 let others = connections.filter { $0 !== connection }
                 guard others.contains(where: \.isReady) else {
                     if try askForAnother(connection, error) { return true }
-                    wentSilent = connection.wentSilent
+                    wentSilent = connection.wasSilent(at: now)
                     throw error
                 }
                 // One that never began was one too many.

@@ -1,0 +1,71 @@
+import Glibc
+import Linux
+import Supervisor
+import Testing
+
+extension EndToEnd {
+    /// The ways to a server: names, families, scopes, paths that swallow large packets.
+    @Suite(.serialized) struct ShipAddressTests {
+        /// Words before a command that has names of its own.
+        private func knowing(_ hosts: String, _ lab: ShipLab) throws -> [String] {
+            try write(hosts, to: lab.root + "/hosts")
+            return ["/usr/bin/unshare", "-m", "/bin/sh", "-c", "mount --bind \(lab.root)/hosts /etc/hosts && exec \"$@\"", "sh"]
+        }
+
+        @Test("of a name's addresses one that answers is used, though another is silent; a changed address is found at the next connection")
+        func addresses() throws {
+            let lab = try ShipLab()
+            try lab.make(2, of: 5000)
+            let before = try knowing("10.78.0.9 box.example\n\(ShipLab.boxAddress) box.example\nfd78::9 box.example\n", lab)
+            let target = "nobody@box.example:\(lab.drop)"
+            let shipper = try lab.startShipper(target: target, before: before)
+            let start = MonotonicTime.now()
+            try lab.waitForDelivery(8, shipper)
+            #expect(.now() - start < 4)
+            #expect(shipper.output.contains("(\(ShipLab.boxAddress) port"))
+            // The centre moves.
+            lab.killServer()
+            try runTool(["ip", "-n", lab.boxSpace, "address", "add", "10.78.0.3/24", "dev", "eth0"])
+            try write("10.78.0.3 box.example\n", to: lab.root + "/hosts")
+            try lab.startServer("ListenAddress 10.78.0.3")
+            try lab.make(2, of: 5000)
+            try lab.waitForDelivery(15, shipper)
+            #expect(lab.serverLog.contains("on 10.78.0.3 port"))
+            shipper.end(SIGTERM)
+            try lab.check(shipper.output)
+        }
+
+        @Test("IPv6 with the scope of a link is reached, in brackets as scp has it")
+        func scope() throws {
+            let lab = try ShipLab(server: false)
+            var address = ""
+            try waitUntil(10, "the link's own address") {
+                let lines = try runTool(["ip", "-n", lab.boxSpace, "-6", "-o", "address", "show", "dev", "eth0"]).output.split(separator: "\n")
+                let words = lines.first { $0.contains("fe80") && !$0.contains("tentative") }?.split(separator: " ") ?? []
+                address = words.first { $0.hasPrefix("fe80") }.map { String($0.split(separator: "/")[0]) } ?? ""
+                return !address.isEmpty
+            }
+            try lab.startServer("ListenAddress ::")
+            try lab.make(2, of: 5000)
+            let ended = try lab.ship(target: "nobody@[\(address)%eth0]:\(lab.drop)")
+            #expect(ended.status == .code(0), "\(ended.output)")
+            try lab.check(ended.output)
+        }
+
+        @Test("a path that swallows large packets is given up, and the next try goes through with small ones")
+        func blackHole() throws {
+            let lab = try ShipLab()
+            // The box says that it takes 1500 bytes, and does not; nobody tells the sender.
+            for feature in ["tso", "gso", "gro"] { try runTool(lab.inSpace(lab.shipperSpace, ["ethtool", "-K", "eth0", feature, "off"])) }
+            try runTool(["ip", "-n", lab.boxSpace, "link", "set", "eth0", "mtu", "1300"])
+            try runTool(["ip", "-n", lab.boxSpace, "route", "replace", "10.78.0.0/24", "dev", "eth0", "advmss", "1460"])
+            try lab.make(2, of: 200_000)
+            let shipper = try lab.startShipper()
+            usleep(5_000_000)
+            #expect(lab.waiting.count == 2, "the hole is one")
+            try lab.waitForDelivery(60, shipper)
+            shipper.end(SIGTERM)
+            try lab.check(shipper.output)
+        }
+    }
+}
