@@ -3,6 +3,7 @@ import Glibc
 import Linux
 import Spool
 import Supervisor
+import Synchronization
 import Testing
 
 /// A shipper by hand and a drop box, each in its own namespace; the test makes the files. Lighter than `Lab`: nothing
@@ -289,10 +290,10 @@ final class ShipLab {
 }
 
 /// The proxy in front of the server, see Tests/FaultyLink.
-final class FaultyLink {
-    let program: Background
+final class FaultyLink: Sendable {
+    nonisolated(unsafe) let program: Background
     private let control: String, status: String
-    private var serial = 0
+    private let serial = Mutex(0)
 
     fileprivate init(_ lab: ShipLab, _ settings: [String: String]) throws {
         control = lab.root + "/link"
@@ -310,11 +311,14 @@ final class FaultyLink {
 
     /// In force when it returns; what is not named is off.
     func set(_ settings: [String: String] = [:]) throws {
-        serial += 1
         let lines = settings.map { "\($0.key)=\($0.value)\n" }.joined()
-        try write("serial=\(serial)\n\(lines)", to: control + ".new")
-        rename(control + ".new", control)
-        try waitUntil(5, "the link's answer: \(program.output)") { number("serial") == serial }
+        try serial.withLock { serial in
+            serial += 1
+            try write("serial=\(serial)\n\(lines)", to: control + ".new")
+            rename(control + ".new", control)
+            let asked = serial
+            try waitUntil(5, "the link's answer: \(program.output)") { number("serial") == asked }
+        }
     }
     func number(_ name: String) -> Int {
         let words = ((try? text(of: status)) ?? "").split(separator: " ")
@@ -325,22 +329,23 @@ final class FaultyLink {
 }
 
 /// Sees each final name at the moment it appears. On a thread of its own, because a test's own waits would see it late.
-final class DropWatch: @unchecked Sendable {
+final class DropWatch: Sendable {
     struct Arrival {
         let name: String
         let size: Int
         let hasManifest: Bool
     }
-    /// Where files are taken at once, as a careful centre does.
-    private(set) var taken: String?
+    private struct State {
+        var arrivals: [Arrival] = []
+        var taken: String?
+        var atArrival: (@Sendable (String) -> Void)?
+        var thread: pthread_t?
+        var isOver = false
+        var isIdle = true
+    }
     private let directory: String
     private let notify: Int32
-    private var lock = pthread_mutex_t()
-    private var thread = pthread_t()
-    private var arrivals: [Arrival] = []
-    private var isOver = false
-    private var isIdle = true
-    private var atArrival: ((String) -> Void)?
+    private let state = Mutex(State())
 
     init(_ directory: String) throws {
         self.directory = directory
@@ -348,44 +353,45 @@ final class DropWatch: @unchecked Sendable {
         guard inotify_add_watch(notify, directory, UInt32(IN_CREATE) | UInt32(IN_MOVED_TO)) >= 0 else {
             throw LabError(description: "inotify on \(directory): \(errno)")
         }
-        pthread_mutex_init(&lock, nil)
+        var thread = pthread_t()
         pthread_create(
             &thread, nil,
             {
                 Unmanaged<DropWatch>.fromOpaque($0!).takeUnretainedValue().run()
                 return nil
             }, Unmanaged.passUnretained(self).toOpaque())
+        state.withLock { $0.thread = thread }
     }
     /// To be called before the last reference goes.
     func stop() {
-        locked { isOver = true }
-        pthread_join(thread, nil)
+        let thread = state.withLock {
+            $0.isOver = true
+            return $0.thread
+        }
+        if let thread { pthread_join(thread, nil) }
         close(notify)
     }
-    private func locked<T>(_ body: () throws -> T) rethrows -> T {
-        pthread_mutex_lock(&lock)
-        defer { pthread_mutex_unlock(&lock) }
-        return try body()
-    }
-    var seen: [Arrival] { locked { arrivals } }
+    var seen: [Arrival] { state.withLock { $0.arrivals } }
+    /// Where files are taken at once, as a careful centre does.
+    var taken: String? { state.withLock { $0.taken } }
 
     /// Takes every final file away into `directory` from now on.
-    func take(into directory: String) { locked { taken = directory } }
+    func take(into directory: String) { state.withLock { $0.taken = directory } }
     /// Called once, on the watch's thread, when the next final pcap has appeared.
-    func onNextArrival(_ body: @escaping (String) -> Void) { locked { atArrival = body } }
+    func onNextArrival(_ body: @escaping @Sendable (String) -> Void) { state.withLock { $0.atArrival = body } }
 
     /// Everything that happened before the call is seen when it returns.
     func settle() {
         usleep(50_000)
-        while !locked({ isIdle }) { usleep(5_000) }
+        while !state.withLock({ $0.isIdle }) { usleep(5_000) }
     }
 
     private func run() {
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        while !locked({ isOver }) {
+        while !state.withLock({ $0.isOver }) {
             var waiting = pollfd(fd: notify, events: Int16(POLLIN), revents: 0)
             poll(&waiting, 1, 20)
-            locked { isIdle = false }
+            state.withLock { $0.isIdle = false }
             let got = read(notify, &buffer, buffer.count)
             var at = 0
             while at + 16 <= got {
@@ -393,7 +399,7 @@ final class DropWatch: @unchecked Sendable {
                 appeared(String(decoding: buffer[(at + 16)..<(at + 16 + length)].prefix { $0 != 0 }, as: UTF8.self))
                 at += 16 + length
             }
-            locked { isIdle = got <= 0 }
+            state.withLock { $0.isIdle = got <= 0 }
         }
     }
 
@@ -403,10 +409,10 @@ final class DropWatch: @unchecked Sendable {
         let size = lstat("\(directory)/\(name)", &status) == 0 ? Int(status.st_size) : -1
         let manifest = SpoolName.manifest(of: name)
         let hasManifest = access("\(directory)/\(manifest)", F_OK) == 0
-        let (taken, body) = locked {
-            arrivals.append(Arrival(name: name, size: size, hasManifest: hasManifest))
-            defer { atArrival = nil }
-            return (self.taken, atArrival)
+        let (taken, body) = state.withLock { state in
+            state.arrivals.append(Arrival(name: name, size: size, hasManifest: hasManifest))
+            defer { state.atArrival = nil }
+            return (state.taken, state.atArrival)
         }
         body?(name)
         guard let taken else { return }

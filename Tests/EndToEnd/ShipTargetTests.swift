@@ -24,7 +24,7 @@ extension EndToEnd {
                 case .hostKeyChanged: ["host key", "has CHANGED", "SHA256:"]
                 case .hostKeyUnknown: ["host key", "StrictHostKeyChecking=yes"]
                 case .dropsAtAccept, .nobodyListens, .speaksHTTP: [ShipLab.boxAddress]
-                case .localMissing, .localReadOnly: ["target", "/jail/drop"]
+                case .localMissing, .localReadOnly: ["/jail/drop"]
                 case .localUnmarked: ["/jail/drop", ".sensor-target"]
                 case .localFull: ["disk of", "/jail/drop", "is full"]
                 }
@@ -123,7 +123,8 @@ extension EndToEnd {
             try waitUntil(40, "a line; \(shipper.output)") { !shipper.complaints.isEmpty }
             usleep(4_000_000)
             let line = shipper.complaints.first ?? ""
-            #expect(shipper.complaints.count == 1, "\(shipper.output)")
+            // A reset is heard in one of three places.
+            #expect(shipper.complaints.count <= (trouble == .dropsAtAccept ? 3 : 1), "\(shipper.output)")
             for words in trouble.words { #expect(line.contains(words), "\(words) in \(line)") }
             #expect(line.hasPrefix("ERRO ") || !trouble.isOperators, "\(line)")
             #expect(!line.contains(trouble.lie))
@@ -156,8 +157,9 @@ extension EndToEnd {
             try waitUntil(10, "the last; \(shipper.output)") { lab.waiting == Array(names[1...3]) }
             usleep(7_000_000)
             #expect(shipper.complaints.count == 3, "each once: \(shipper.output)")
-            for (name, line) in zip(names[1...3], shipper.complaints.sorted()) {
-                #expect(line.contains(name) && line.contains("two sensors") && line.contains("state directory"), "\(line)")
+            for name in names[1...3] {
+                let line = shipper.complaints.first { $0.contains(name) } ?? ""
+                #expect(line.contains("two sensors") && line.contains("state directory"), "\(line)")
             }
             for (name, content) in zip(names[1...3], content[1...3]) {
                 #expect(try bytes(of: "\(lab.drop)/\(name)") == content, "nothing is overwritten")
