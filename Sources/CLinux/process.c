@@ -1,6 +1,7 @@
 // This process: its words, its clocks, its code and libraries.
 #define _GNU_SOURCE
 #include "clinux.h"
+#include <sys/resource.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -72,4 +73,11 @@ void *sensor_library_symbol(void **found, const char *soname, const char *other,
     }
     __atomic_store_n(found, known, __ATOMIC_RELEASE);
     return known;
+}
+
+void sensor_raise_open_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -51,6 +51,7 @@ final class DirectoryLane: Lane {
     var underWay: Int { answers.count }
     var appetite: Int { max(0, Self.slice - written) }
     var longestWrite: Int { unsafe buffer.count }
+    var mostOpen: Int { 64 }
 
     func takeAnswers() -> [LaneAnswer] {
         written = 0

@@ -30,8 +30,8 @@ final class Dispatcher {
             self.began = .now()
         }
     }
-    /// Small files wait for round trips, not for bytes: so many share them.
-    private static let most = 128
+    /// Small files wait for round trips, not for bytes: so many share them, where the target lets so many be open.
+    private static let most = 400
     /// With fewer bytes than this to be handed out the next file is begun, so that no lane runs dry.
     private static let ahead: Int64 = 8 << 20
     /// Of a file that several lanes share; less is not worth another open.
@@ -51,6 +51,7 @@ final class Dispatcher {
     private var nextNumber = 1
     private var order = ArrivalOrder()
     private var lanes: [Int: any Lane] = [:]
+    private var most: Int { min(Self.most, lanes.values.map(\.mostOpen).min() ?? 1) }
     private var saving: [Int] = []
     private var describing: [Int] = []
     private var removing: [Int] = []
@@ -76,7 +77,7 @@ final class Dispatcher {
     var count: Int { active.count }
     /// Bytes that no lane has been given.
     var waiting: Int64 { active.values.reduce(0) { $0 + $1.delivery.waiting } }
-    var takesMore: Bool { isCautious ? active.isEmpty : active.count < Self.most && waiting < Self.ahead }
+    var takesMore: Bool { isCautious ? active.isEmpty : active.count < most && waiting < Self.ahead }
     func has(_ file: String) -> Bool { names.contains(file) }
     /// The oldest, for a progress line.
     var oldest: (file: String, done: Int64, size: Int64)? {

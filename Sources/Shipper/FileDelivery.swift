@@ -26,7 +26,7 @@ struct FileDelivery {
         case describing, committing
         case settling(Part)
         case awaiting, waking, removing
-        case diagnosing(String, TargetAnswer.Refusal)
+        case diagnosing(String, TargetAnswer.Refusal), doubting(TargetAnswer.Refusal)
         case over
     }
     enum Event {
@@ -264,6 +264,10 @@ struct FileDelivery {
             guard case .space = call else { return [] }
             step = .over
             return [.fail(ShipFault(.operators, Self.words(what, Self.why(refusal, answer), target)))]
+        case .doubting(let refusal):
+            guard case .look = call else { return [] }
+            if case .status = answer { return anew() }
+            return diagnose("make a file", refusal)
         case .found, .noting, .describing, .committing, .awaiting, .removing, .over:
             // Of a lane that this delivery has left: nothing stays open there.
             if case .opened(let handle) = answer { return [.ask(.close(handle))] }
@@ -354,14 +358,24 @@ struct FileDelivery {
 
     private mutating func refused(_ what: String, _ refusal: TargetAnswer.Refusal) -> [Action] {
         let closing = (upload?.open ?? []).map { Action.ask(.close($0)) }
+        let temporary = upload?.temporary ?? entry.temporary
         upload = nil
+        if what == "make a file" {
+            // Perhaps because of what is there under the temporary name: a directory, somebody else's file.
+            step = .doubting(refusal)
+            return closing + [.ask(.look(temporary, lane: lane))]
+        }
+        return closing + diagnose(what, refusal)
+    }
+
+    private mutating func diagnose(_ what: String, _ refusal: TargetAnswer.Refusal) -> [Action] {
         // A full disk arrives as a bare "failure".
         if case .other = refusal {
             step = .diagnosing(what, refusal)
-            return closing + [.ask(.space(lane: lane))]
+            return [.ask(.space(lane: lane))]
         }
         step = .over
-        return closing + [.fail(ShipFault(.operators, Self.words(what, refusal, target)))]
+        return [.fail(ShipFault(.operators, Self.words(what, refusal, target)))]
     }
 
     /// Why something was refused, knowing what is free.
@@ -411,7 +425,7 @@ struct FileDelivery {
         switch step {
         // Nothing of it is on a lane; what is asked next on a lane that is gone is answered with its loss.
         case .found, .noting, .describing, .committing, .awaiting, .removing, .over: return []
-        case .diagnosing:
+        case .diagnosing, .doubting:
             if lost == lane { step = .found }
             return []
         case .sending(let part):

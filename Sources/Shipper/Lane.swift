@@ -9,6 +9,8 @@ protocol Lane: AnyObject {
     var appetite: Int { get }
     /// In one write, at most.
     var longestWrite: Int { get }
+    /// Files that may be open over it at once.
+    var mostOpen: Int { get }
     func ask(_ call: TargetCall, for owner: Int)
     /// Asks to write; `fill` puts the bytes where they are sent from. False where it could not, and nothing is asked.
     func write(_ handle: TargetHandle, _ range: Range<Int64>, for owner: Int, fill: (UnsafeMutableRawBufferPointer) -> Bool) -> Bool

@@ -29,6 +29,7 @@ final class SFTPChannel: Lane {
     var isIdle: Bool { underWay == 0 && conversation.out.count == 0 }
     var appetite: Int { isReady ? max(0, Self.plenty - conversation.out.count) : 0 }
     var longestWrite: Int { conversation.longestWrite }
+    var mostOpen: Int { conversation.mostOpen }
     /// Replies that came.
     var answered: Int { conversation.answered }
     func takeAnswers() -> [LaneAnswer] { conversation.takeAnswers() }

@@ -20,6 +20,7 @@ final class SFTPConversation {
     private var extensions: SFTPReply.Extensions = []
     private(set) var isReady = false
     private(set) var longestWrite = SFTP.usualWrite
+    private(set) var mostOpen = SFTP.usuallyOpen
     private(set) var answered = 0
 
     /// A longer write costs fewer packets, and memory here and there.
@@ -170,8 +171,10 @@ final class SFTPConversation {
         answered += 1
         if number == limitsRequest {
             limitsRequest = nil
-            if case .extended(let bytes) = reply, let most = SFTPReply.longestWrite(bytes), most >= UInt64(SFTP.usualWrite) {
-                longestWrite = Int(min(most, UInt64(Self.mostWrite)))
+            if case .extended(let bytes) = reply, let limits = SFTPReply.limits(bytes) {
+                if limits.write >= UInt64(SFTP.usualWrite) { longestWrite = Int(min(limits.write, UInt64(Self.mostWrite))) }
+                // One for each file under way, and a few.
+                if limits.open > UInt64(SFTP.usuallyOpen) { mostOpen = Int(min(limits.open / 2, 1024)) }
             }
             return
         }

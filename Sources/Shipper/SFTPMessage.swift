@@ -41,6 +41,8 @@ enum SFTP {
     /// What every server takes in one write (section 3).
     static let usualWrite = 32_768
     static let mostRead = 32_768
+    /// Handles that every server has to give.
+    static let usuallyOpen = 100
 }
 
 /// A reply, taken apart. Everything a server sends is checked here and nowhere else.
@@ -104,8 +106,10 @@ enum SFTPReply: Equatable {
         let free = blocks.multipliedReportingOverflow(by: unit)
         return free.overflow ? .max : Int64(clamping: free.partialValue)
     }
-    /// limits@openssh.com: the longest write, 0 where the server does not say.
-    static func longestWrite(_ bytes: [UInt8]) -> UInt64? { numbers(bytes, atLeast: 4)?[2] }
+    /// limits@openssh.com: the longest write, and the most open handles; 0 where the server does not say.
+    static func limits(_ bytes: [UInt8]) -> (write: UInt64, open: UInt64)? {
+        numbers(bytes, atLeast: 4).map { ($0[2], $0[3]) }
+    }
 
     private static func numbers(_ bytes: [UInt8], atLeast count: Int) -> [UInt64]? {
         guard bytes.count >= 8 * count else { return nil }

@@ -67,6 +67,8 @@ public struct ShipWorker: ~Copyable {
     public init(_ options: ShipOptions) throws {
         let stop = try StopWatch(isSupervised: options.isSupervised)
         unsafe sensor_prctl_name("sensor-ship")
+        // Each file under way is open here, too.
+        sensor_raise_open_files()
         // A considerate guest: what the host is for goes first. A refusal changes nothing.
         setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, Self.niceness)
         // A local directory may be somebody else's, which root writes by CAP_DAC_OVERRIDE only.

@@ -92,7 +92,7 @@ extension EndToEnd {
             ("PCAP_FILE_SIZE", "0", 78, "PCAP_FILE_SIZE='0'"), ("PCAP_FILE_SIZE", "1h", 78, "PCAP_FILE_SIZE='1h'"),
             ("PCAP_BPF_FILTER", "not prt 22", 78, "PCAP_BPF_FILTER='not prt 22'"), ("SCP_TARGET", "moloch", 78, "SCP_TARGET='moloch'"),
             ("SCP_TARGET", "", 1, "[ERROR] No target specified for scp ($SCP_TARGET)"), ("SCP_ARGUMENTS", "-z", 78, "-z"),
-            ("SCP_ARGUMENTS", "-o ProxyJump=x", 78, "proxyjump"), ("SCP_ARGUMENTS", "-i /nowhere/key", 78, "/nowhere/key"),
+            ("SCP_ARGUMENTS", "-o ProxyJump=x", 78, "ProxyJump"), ("SCP_ARGUMENTS", "-i /nowhere/key", 78, "/nowhere/key"),
             ("PCAP_SENSOR_NAME", "a/b", 78, "PCAP_SENSOR_NAME='a/b'"), ("SENSOR_LOG", "xml", 78, "SENSOR_LOG='xml'"),
             ("SENSOR_USER", "no-such-user", 78, "SENSOR_USER='no-such-user'"), ("INDEXER", "moloch:9000", 78, "INDEXER='moloch:9000'"),
             ("PCAP_SNAPLEN", "96", 0, ""), ("SCP_SOURCE_PORTS", "9-1", 78, "SCP_SOURCE_PORTS='9-1'"),

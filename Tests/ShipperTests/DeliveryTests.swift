@@ -54,6 +54,7 @@ final class MemoryLane: Lane {
     /// Requests carried out in one go.
     var pace = Int.max
     var longestWrite = 1000
+    let mostOpen = 100
     var appetite: Int { max(0, 4000 - asked.reduce(0) { $0 + $1.bytes.count }) }
 
     init(_ number: Int, _ target: MemoryTarget) {

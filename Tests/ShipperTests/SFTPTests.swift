@@ -134,8 +134,9 @@ extension UInt32 {
         let asked = try #require(server.asked().first)
         #expect(asked.type == 200)
         #expect(server.talk.longestWrite == 32_768)
-        try server.say(201, number: asked.number) { out in for value in [262_144, 261_120, said, 100] as [UInt64] { out.uint64(value) } }
+        try server.say(201, number: asked.number) { out in for value in [262_144, 261_120, said, 1000] as [UInt64] { out.uint64(value) } }
         #expect(server.talk.longestWrite == used)
+        #expect(server.talk.mostOpen == 500)
         #expect(server.talk.takeAnswers().isEmpty)
     }
 

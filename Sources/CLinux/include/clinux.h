@@ -162,6 +162,8 @@ int sensor_set_tcp_max_segment(int socket, int bytes);
 int sensor_tcp_round_trip(int socket);
 /* Bytes that the peer has not acknowledged; -1 where it cannot be told. */
 int sensor_unacknowledged(int socket);
+/// As many open files as the hard limit allows (getrlimit(2)).
+void sensor_raise_open_files(void);
 int sensor_bind_source_port(int socket, int family, unsigned short port);
 int sensor_set_linger_zero(int socket);
 /// The function `name` of the library `soname`, or of `other` where there is no such library. The library is loaded when it is first
