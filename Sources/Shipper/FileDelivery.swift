@@ -26,7 +26,8 @@ struct FileDelivery {
         case describing, committing
         case settling(Part)
         case awaiting, waking, removing
-        case diagnosing(String, TargetAnswer.Refusal), doubting(TargetAnswer.Refusal)
+        case diagnosing(String, TargetAnswer.Refusal)
+        case doubting(TargetAnswer.Refusal)
         case over
     }
     enum Event {
@@ -389,7 +390,8 @@ struct FileDelivery {
         case (_, .full): "disk of \(target) is full"
         case ("make a file", .missing): "the directory of \(target) does not exist"
         case ("make a file", .denied): "the directory of \(target) is not writable for this account"
-        default: "\(target) cannot \(what): \(refusal.words)"
+        // A bare path would not say what it is.
+        default: "\(target.hasPrefix("/") || target.hasPrefix(".") ? "target " : "")\(target) cannot \(what): \(refusal.words)"
         }
     }
 

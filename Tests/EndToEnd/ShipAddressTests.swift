@@ -40,7 +40,8 @@ extension EndToEnd {
             let lab = try ShipLab(server: false)
             var address = ""
             try waitUntil(10, "the link's own address") {
-                let lines = try runTool(["ip", "-n", lab.boxSpace, "-6", "-o", "address", "show", "dev", "eth0"]).output.split(separator: "\n")
+                let lines = try runTool(["ip", "-n", lab.boxSpace, "-6", "-o", "address", "show", "dev", "eth0"]).output.split(
+                    separator: "\n")
                 let words = lines.first { $0.contains("fe80") && !$0.contains("tentative") }?.split(separator: " ") ?? []
                 address = words.first { $0.hasPrefix("fe80") }.map { String($0.split(separator: "/")[0]) } ?? ""
                 return !address.isEmpty

@@ -27,7 +27,8 @@ extension EndToEnd {
             let left = try lab.make(1, of: 5000)
             let refused = try lab.ship()
             #expect(refused.status == .code(1))
-            #expect(refused.output.contains(shown) && refused.output.contains(pinned) && refused.output.contains("SCP_HOST_KEY does not name"))
+            #expect(
+                refused.output.contains(shown) && refused.output.contains(pinned) && refused.output.contains("SCP_HOST_KEY does not name"))
             #expect(lab.waiting == left)
         }
 
