@@ -315,7 +315,8 @@ public struct ShipWorker: ~Copyable {
                 way.due, status.due, dispatcher.count > 0 ? now + Self.checkpointing : nil,
                 rate?.due(now, isWaiting: dispatcher.waiting > 0),
             ]
-            if heard { due.append(listed + Self.relisting) }
+            // With enough in hand the spool is not listed, and nobody waits for the moment.
+            if heard, queue.count < Self.fewWait { due.append(listed + Self.relisting) }
             if dispatcher.count > 0 || !queue.isEmpty {
                 idleSince = nil
             } else {

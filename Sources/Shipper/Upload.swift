@@ -107,7 +107,10 @@ struct Upload {
 
     /// To be asked after each chunk: what follows the last one.
     mutating func tail() -> [TargetCall] {
-        guard step == .writing, waiting == 0, let handle = handles[home] ?? handles.values.first, joining.isEmpty else { return [] }
+        // Two syncs under way could not be told apart by their answers.
+        guard step == .writing, waiting == 0, syncing == nil, joining.isEmpty, let handle = handles[home] ?? handles.values.first else {
+            return []
+        }
         guard (handles.count == 1 && !isStrict) || underWay.values.allSatisfy(\.isEmpty) else { return [] }
         step = .finishing
         syncing = nil
@@ -146,7 +149,7 @@ struct Upload {
             if step == .writing, handle.lane == home, let at = syncing {
                 syncing = nil
                 safe = at
-                return (checkpoint(), .safe(at))
+                return (checkpoint() + tail(), .safe(at))
             }
             return settle([])
         case (.sync, .refused(let refusal)):

@@ -518,6 +518,23 @@ final class Scratch {
         }
     }
 
+    @Test("the last sync is one of its own: that of a checkpoint, answered late, does not stand for it")
+    func lateCheckpoint() {
+        let handle = TargetHandle(lane: 1, number: 1)
+        var upload = Upload("t", size: 200, safe: 0, isNew: true, canSync: true)
+        let opening = upload.begin(on: 1)[0]
+        _ = upload.answered(opening, .opened(handle))
+        _ = upload.chunk(on: 1, most: 100)
+        _ = upload.answered(.write(handle, offset: 0, count: 100), .done)
+        #expect(upload.secure() == [.sync(handle)])
+        _ = upload.chunk(on: 1, most: 100)
+        #expect(upload.tail() == [])
+        #expect(upload.answered(.write(handle, offset: 100, count: 100), .done).calls == [])
+        let (calls, outcome) = upload.answered(.sync(handle), .done)
+        #expect(outcome == .safe(100))
+        #expect(calls == [.sync(handle), .size(handle), .close(handle)])
+    }
+
     @Test("a temporary file that vanished is never completed: what is missing before the safe offset would be zeros")
     func vanished() throws {
         let scratch = try Scratch()
