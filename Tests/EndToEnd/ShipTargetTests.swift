@@ -247,7 +247,8 @@ extension EndToEnd {
                 let before = descriptorCount(pid)
                 try wait(count)
                 #expect(before > 3)
-                #expect(abs(descriptorCount(pid) - before) <= 2, "\(way)")
+                // A try that is under way has a socket, a pipe, a directory and its files open.
+                #expect(abs(descriptorCount(pid) - before) <= 8, "\(way): \(before), then \(descriptorCount(pid))")
                 #expect(shipper.complaints.count <= 4, "\(shipper.output.prefix(2000))")
                 // Its time for ending runs as fast.
                 shipper.end(SIGKILL)
