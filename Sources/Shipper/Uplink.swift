@@ -70,7 +70,7 @@ final class Uplink {
                 if try connection.advance(now: now) { moved = true }
             } catch {
                 let others = connections.filter { $0 !== connection }
-                guard others.contains(where: \.isReady) else {
+                guard others.contains(where: { $0.stage == .channels }) else {
                     if try askForAnother(connection, error) { return true }
                     wentSilent = connection.wasSilent(at: now)
                     throw error
@@ -105,8 +105,10 @@ final class Uplink {
 
     /// Opens and gives back connections. `waiting` bytes have not been handed out.
     func adapt(now: MonotonicTime, waiting: Int64, done: Int64, isHeld: Bool) throws(ShipFault) {
-        guard let first = connections.first(where: \.isReady), let roundTrip = first.roundTrip, let address = first.address else { return }
-        let ready = connections.count(where: \.isReady)
+        // From the login on: by the time a further one carries anything, this one has begun.
+        guard let first = connections.first(where: { $0.stage == .channels }), let roundTrip = first.roundTrip, let address = first.address
+        else { return }
+        let ready = max(1, connections.count(where: \.isReady))
         plan.look(at: seconds(now), streams: ready, waiting: waiting, done: done, roundTrip: roundTrip, isHeld: isHeld)
         while connections.count < plan.wanted { connections.append(try connection(to: [address])) }
         if connections.count > plan.wanted, let idle = connections.last, idle !== first, !idle.isReady || idle.isIdle {
