@@ -104,7 +104,11 @@ struct Dialer: ~Copyable {
 
     private mutating func fail(_ attempt: Attempt, _ why: String) {
         attempts.removeAll { $0 === attempt }
-        last = ShipFault(.passing, "cannot connect to \(attempt.address.text) port \(settings.port): \(why)")
+        fail(attempt.address, why)
+    }
+
+    private mutating func fail(_ address: SocketAddress, _ why: String) {
+        last = ShipFault(.passing, "cannot connect to \(address.text) port \(settings.port): \(why)")
         // The next one need not wait.
         nextStart = MonotonicTime(nanoseconds: 0)
     }
@@ -113,26 +117,45 @@ struct Dialer: ~Copyable {
         // A port whose old connection the kernel still remembers is no reason to stop: the next one is tried.
         let sources = settings.sources
         let first = Int.random(in: 0..<sources.count)
+        var mayLackRoute = false
         for step in 0..<sources.count {
             let source = sources.lowerBound + UInt16((first + step) % sources.count)
-            let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-            let number = Glibc.socket(address.family, kind, 0)
-            guard number >= 0 else { throw .local(SystemError("socket", code: errno)) }
+            guard let number = try open(address, SOCK_STREAM) else { return nil }
             let attempt = Attempt(number, address, due: now + settings.timeout)
             prepare(number)
             guard sensor_bind_source_port(number, address.family, source) == 0 else {
                 if [EADDRINUSE, EACCES].contains(errno) { continue }
                 throw .local(SystemError("bind to port \(source)", code: errno))
             }
-            let result = unsafe address.bytes.withUnsafeBytes {
-                unsafe connect(number, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count))
+            if address.connect(number) || errno == EINPROGRESS { return attempt }
+            switch errno {
+            case EADDRINUSE: continue
+            case EADDRNOTAVAIL: mayLackRoute = true
+            default:
+                fail(address, SystemError.text(errno))
+                return nil
             }
-            if result == 0 || errno == EINPROGRESS { return attempt }
-            if [EADDRNOTAVAIL, EADDRINUSE].contains(errno) { continue }
-            fail(attempt, SystemError.text(errno))
-            return nil
         }
         last = ShipFault(.passing, "none of the source ports \(sources.lowerBound)-\(sources.upperBound) is free (SCP_SOURCE_PORTS)")
+        if mayLackRoute { try checkRoute(address) }
+        return nil
+    }
+
+    /// connect(2) has EADDRNOTAVAIL for a port in use and for a host without an address to reach the peer from;
+    /// a datagram socket, whose port is any, knows only the second.
+    private mutating func checkRoute(_ address: SocketAddress) throws(ShipFault) {
+        guard let probe = try open(address, SOCK_DGRAM) else { return }
+        defer { close(probe) }
+        guard !address.connect(probe) else { return }
+        fail(address, errno == EADDRNOTAVAIL ? "this host has no address to reach it from" : SystemError.text(errno))
+    }
+
+    /// A socket, or nil where this host does not speak the address's family: the other addresses are still tried.
+    private mutating func open(_ address: SocketAddress, _ kind: __socket_type) throws(ShipFault) -> Int32? {
+        let number = socket(address.family, Int32(kind.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard number < 0 else { return number }
+        if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { throw .local(SystemError("socket", code: errno)) }
+        fail(address, SystemError.text(errno))
         return nil
     }
 

@@ -9,6 +9,13 @@ struct SocketAddress: Sendable, Equatable {
     let bytes: [UInt8]
     /// Numeric, with its scope where it has one.
     let text: String
+
+    /// connect(2); false with errno.
+    func connect(_ socket: Int32) -> Bool {
+        unsafe bytes.withUnsafeBytes {
+            unsafe Glibc.connect(socket, $0.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t($0.count)) == 0
+        }
+    }
 }
 
 /// Asks getaddrinfo(3) at each connect, in a thread of its own because it knows no time-out.

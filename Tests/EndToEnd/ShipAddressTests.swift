@@ -48,7 +48,17 @@ extension EndToEnd {
             }
             try lab.startServer("ListenAddress ::")
             try lab.make(2, of: 5000)
-            let ended = try lab.ship(target: "nobody@[\(address)%eth0]:\(lab.drop)")
+            // An address on trial (RFC 4862, duplicate address detection) cannot be sent from yet.
+            try runTool(lab.inSpace(lab.shipperSpace, ["sysctl", "-qw", "net.ipv6.conf.eth0.dad_transmits=100"]))
+            try runTool(["ip", "-n", lab.shipperSpace, "-6", "address", "flush", "dev", "eth0"])
+            try runTool(["ip", "-n", lab.shipperSpace, "-6", "address", "add", "fe80::77/64", "dev", "eth0"])
+            let target = "nobody@[\(address)%eth0]:\(lab.drop)"
+            let early = try lab.ship(target: target)
+            #expect(early.status == .code(1))
+            #expect(
+                early.output.contains("port \(lab.port): this host has no address to reach it from; everything is kept"), "\(early.output)")
+            try runTool(["ip", "-n", lab.shipperSpace, "-6", "address", "add", "fe80::78/64", "dev", "eth0", "nodad"])
+            let ended = try lab.ship(target: target)
             #expect(ended.status == .code(0), "\(ended.output)")
             try lab.check(ended.output)
         }
