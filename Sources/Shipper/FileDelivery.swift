@@ -264,7 +264,7 @@ struct FileDelivery {
         case .diagnosing(let what, let refusal):
             guard case .space = call else { return [] }
             step = .over
-            return [.fail(ShipFault(.operators, Self.words(what, Self.why(refusal, answer), target)))]
+            return [.fail(ShipFault(.operators, Self.words(what, Self.why(what, refusal, answer), target)))]
         case .doubting(let refusal):
             guard case .look = call else { return [] }
             if case .status = answer { return anew() }
@@ -380,9 +380,12 @@ struct FileDelivery {
     }
 
     /// Why something was refused, knowing what is free.
-    static func why(_ refusal: TargetAnswer.Refusal, _ free: TargetAnswer) -> TargetAnswer.Refusal {
-        if case .space(let bytes) = free, bytes < 1 << 20 { return .full }
-        return refusal
+    static func why(_ what: String, _ refusal: TargetAnswer.Refusal, _ free: TargetAnswer) -> TargetAnswer.Refusal {
+        guard case .space(let bytes) = free else { return refusal }
+        if bytes < 1 << 20 { return .full }
+        // The protocol has no word for a quota, and statvfs(3) does not count it.
+        guard what == "write", case .other(let words) = refusal else { return refusal }
+        return .other("\(words) (its disk has room: a quota of the account is used up, or the disk is faulty)")
     }
 
     static func words(_ what: String, _ refusal: TargetAnswer.Refusal, _ target: String) -> String {

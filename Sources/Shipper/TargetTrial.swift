@@ -176,7 +176,7 @@ public struct TargetTrial {
         _ = try ask(.close(handle), way)
         if case .refused(let why) = written {
             let free = try ask(.space(lane: lane), way)
-            throw ShipFault(.operators, FileDelivery.words("write", FileDelivery.why(why, free), options.label))
+            throw ShipFault(.operators, FileDelivery.words("write", FileDelivery.why("write", why, free), options.label))
         }
         let after = WallTime.now().seconds
         found(.ok, "a file of \(size) bytes")

@@ -9,7 +9,7 @@ extension EndToEnd {
     @Suite(.serialized) struct ShipTargetTests {
         enum Trouble: String, CaseIterable {
             case noSubsystem, shellText, shellRefuses, keyUnknown, directoryMissing, directoryForeign, directoryIsFile, readOnly
-            case diskFull, inodesFull, hostKeyChanged, hostKeyUnknown, dropsAtAccept, nobodyListens, speaksHTTP
+            case diskFull, inodesFull, quotaUsed, hostKeyChanged, hostKeyUnknown, dropsAtAccept, nobodyListens, speaksHTTP
             case localMissing, localUnmarked, localFull, localReadOnly
 
             /// All of them in the one line.
@@ -21,6 +21,7 @@ extension EndToEnd {
                 case .directoryForeign: ["/jail/drop", "not writable"]
                 case .directoryIsFile, .readOnly: ["/jail/drop"]
                 case .diskFull, .inodesFull: ["disk of", "is full"]
+                case .quotaUsed: ["cannot write", "has room", "quota"]
                 case .hostKeyChanged: ["host key", "has CHANGED", "SHA256:"]
                 case .hostKeyUnknown: ["host key", "StrictHostKeyChecking=yes"]
                 case .dropsAtAccept, .nobodyListens, .speaksHTTP: [ShipLab.boxAddress]
@@ -63,6 +64,11 @@ extension EndToEnd {
                     try runTool(["mount", "-o", "remount,ro", lab.drop])
                 case .diskFull: try lab.mountDrop("size=1m")
                 case .inodesFull: try lab.mountDrop("size=20m,nr_inodes=2")
+                // A limit on the size of a file looks the same from here, and needs no quota in the kernel.
+                case .quotaUsed:
+                    lab.killServer()
+                    let limited = "trap '' XFSZ; exec prlimit --fsize=300000 /usr/sbin/sshd -D -e -f \(lab.root)/sshd_config"
+                    try lab.startServer(["sh", "-c", limited])
                 case .hostKeyChanged:
                     try lab.make(1, of: 100)
                     let first = try lab.ship()
@@ -108,6 +114,9 @@ extension EndToEnd {
                     try write("[\(ShipLab.boxAddress)]:\(ShipLab.port) \(key)", to: lab.knownHosts)
                 case .dropsAtAccept, .speaksHTTP: try lab.link?.set()
                 case .nobodyListens: try lab.startServer()
+                case .quotaUsed:
+                    lab.killServer()
+                    try lab.startServer()
                 }
             }
         }
