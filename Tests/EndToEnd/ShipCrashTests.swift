@@ -30,7 +30,7 @@ extension EndToEnd {
                     made += 1
                 }
                 // It has come through since the last time, or its back-off would rule the test; then a random moment.
-                let (arrivals, up) = (lab.watch?.seen.count ?? 0, link.up)
+                let (arrivals, up) = (lab.watch?.seen.count ?? 0, link.up + Int.random(in: 0...3_000_000))
                 try waitUntil(90, "a shipper at work; \(shipper.output.suffix(1500))") {
                     lab.watch?.seen.count ?? 0 > arrivals || (victims == [.shipper] && link.up > up)
                 }
