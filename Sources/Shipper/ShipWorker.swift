@@ -252,6 +252,11 @@ public struct ShipWorker: ~Copyable {
         }
     }
 
+    private func bytes(of files: ArraySlice<String>) -> Int64 {
+        guard let spool = try? Directory(options.spool) else { return 0 }
+        return files.reduce(0) { $0 + (((try? spool.status($1)) ?? nil)?.size ?? 0) }
+    }
+
     /// Everything that is finished, and what comes while the connection is kept.
     private mutating func serve(_ way: Way) throws(ShipFault) {
         var left = try Self.clearDelivered(journal, spool: try ShipFault.here { () throws(SystemError) in try Directory(options.spool) })
@@ -263,6 +268,7 @@ public struct ShipWorker: ~Copyable {
         }
         dispatcher.isCautious = said != nil
         var queue = try pending(besides: dispatcher)[...]
+        let backlog = bytes(of: queue.prefix(Self.fewWait))
         var listed = MonotonicTime.now()
         var heard = false
         var idleSince: MonotonicTime?
@@ -293,9 +299,9 @@ public struct ShipWorker: ~Copyable {
                 dispatcher.isCautious = false
             }
             showProgress(dispatcher)
+            let behind = queue.isEmpty ? 0 : way.isReady ? Self.muchWaits : backlog
             try way.adapt(
-                now: now, waiting: dispatcher.waiting + (queue.isEmpty ? 0 : Self.muchWaits), done: dispatcher.acknowledged,
-                isHeld: rate?.isSpent ?? false)
+                now: now, waiting: dispatcher.waiting + behind, done: dispatcher.acknowledged, isHeld: rate?.isSpent ?? false)
             if try way.advance(now: now) { isBusy = true }
             if stop.isOver { throw .stopped }
             if dispatcher.isEnding, way.underWay == 0 {

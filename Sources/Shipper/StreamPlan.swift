@@ -7,6 +7,8 @@ struct StreamPlan {
     private static let shortTrip = 0.003
     /// A further connection costs about ten round trips until it carries anything.
     private static let worthwhile: Int64 = 4 << 20
+    /// So much is worth all of them at once: over a long line each step of growth takes a second.
+    private static let plenty: Int64 = 64 << 20
     private static let growth = 1.1
     /// Seconds without work until only one is kept, until growth is tried again, until a limit may have changed.
     private static let idle = 5.0, settled = 60.0, forgetting = 600.0
@@ -17,6 +19,8 @@ struct StreamPlan {
     private var best = 0.0
     private var sample: (at: Double, bytes: Int64)?
     private var before = 1
+    /// Those that were asked for are not all there yet.
+    private var isGrowing = false
     private var settledAt: Double?
     private var idleSince: Double?
 
@@ -34,20 +38,25 @@ struct StreamPlan {
         guard roundTrip >= Self.shortTrip, waiting >= Self.worthwhile, !isHeld, streams > 0 else { return }
         guard let sample else {
             self.sample = (now, done)
-            // The first has just been added, and carries more than none.
-            return grow(at: now)
+            return grow(to: waiting >= Self.plenty ? Self.most : 2, at: now)
         }
-        guard streams >= wanted, now - sample.at >= max(0.25, 4 * roundTrip) else { return }
-        let rate = Double(done - sample.bytes) / (now - sample.at)
+        guard streams >= wanted else { return }
+        let rate = Double(done - sample.bytes) / max(now - sample.at, 0.001)
+        if isGrowing {
+            // What was carried without them is what they have to exceed.
+            isGrowing = false
+            best = rate
+            self.sample = (now, done)
+            return
+        }
+        guard now - sample.at >= max(0.25, 4 * roundTrip) else { return }
         self.sample = (now, done)
         if let settledAt {
             // Links change: now and then it is tried again.
             if now - settledAt < Self.settled { return }
-            best = rate
-            grow(at: now)
+            grow(to: wanted * 2, at: now)
         } else if rate >= best * Self.growth {
-            best = rate
-            grow(at: now)
+            grow(to: wanted * 2, at: now)
         } else {
             wanted = before
             settledAt = now
@@ -68,9 +77,10 @@ struct StreamPlan {
         self.limitSince = since
     }
 
-    private mutating func grow(at now: Double) {
+    private mutating func grow(to count: Int, at now: Double) {
         before = wanted
-        wanted = min(limit, wanted * 2)
-        settledAt = wanted == before ? now : nil
+        wanted = min(limit, count)
+        isGrowing = wanted > before
+        settledAt = isGrowing ? nil : now
     }
 }
