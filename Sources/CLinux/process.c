@@ -75,6 +75,12 @@ void *sensor_library_symbol(void **found, const char *soname, const char *other,
     return known;
 }
 
+long sensor_open_files_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > 1 << 20) return 1 << 20;
+    return (long)limit.rlim_cur;
+}
+
 void sensor_raise_open_files(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == limit.rlim_max) return;

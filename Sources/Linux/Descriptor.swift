@@ -98,8 +98,13 @@ public struct FileStatus: Sendable, Equatable {
         group = s.st_gid
         size = Int64(s.st_size)
         links = UInt64(s.st_nlink)
-        modified = WallTime(microseconds: Int64(s.st_mtim.tv_sec) * 1_000_000 + Int64(s.st_mtim.tv_nsec) / 1000)
-        changed = WallTime(microseconds: Int64(s.st_ctim.tv_sec) * 1_000_000 + Int64(s.st_ctim.tv_nsec) / 1000)
+        modified = Self.time(s.st_mtim)
+        changed = Self.time(s.st_ctim)
+    }
+    /// Some file systems keep any 64 bits: what no calendar has becomes a time that can still be counted with.
+    private static func time(_ time: timespec) -> WallTime {
+        let most: Int64 = 1 << 41
+        return WallTime(microseconds: min(max(Int64(time.tv_sec), -most), most) * 1_000_000 + Int64(time.tv_nsec) / 1000)
     }
     public var isRegular: Bool { mode & S_IFMT == S_IFREG }
     public var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
@@ -212,7 +217,9 @@ public struct Directory: ~Copyable, Sendable {
                 s.st_mode & S_IFMT == S_IFREG
             else { return }
             files += 1
-            bytes += Int64(s.st_size)
+            // Sparse files can be of any size.
+            let sum = bytes.addingReportingOverflow(Int64(s.st_size))
+            bytes = sum.overflow ? .max : sum.partialValue
         }
         return (files, bytes)
     }
@@ -220,7 +227,8 @@ public struct Directory: ~Copyable, Sendable {
     /// The whole content, up to `limit` bytes; nil where there is no such file.
     public func read(_ name: String, limit: Int = 1 << 20) throws(SystemError) -> [UInt8]? {
         do {
-            let file = try open(name, flags: O_RDONLY)
+            // A FIFO of that name must not hold up everything.
+            let file = try open(name, flags: O_RDONLY | O_NONBLOCK)
             var all: [UInt8] = []
             while all.count < limit {
                 let part = try file.read(min(65_536, limit - all.count))

@@ -29,7 +29,8 @@ struct ArrivalOrder {
 
     /// Those whose turn it is over `lane`, of those that are `ready`. Where the target keeps the order of a lane's
     /// requests a file may follow right behind one that has not been answered.
-    mutating func turns(over lane: Int, keepsOrder: Bool, ready: (Int) -> Bool) -> [Int] {
+    /// `isTurning`: the answer is still on its way; one that was refused is no longer ahead of anybody.
+    mutating func turns(over lane: Int, keepsOrder: Bool, ready: (Int) -> Bool, isTurning: (Int) -> Bool = { _ in true }) -> [Int] {
         var out: [Int] = []
         for name in series.keys {
             guard let count = series[name]?.count else { continue }
@@ -38,7 +39,7 @@ struct ArrivalOrder {
                 if ready(place.id) {
                     series[name]?[at].turning = lane
                     out.append(place.id)
-                } else if place.turning != lane {
+                } else if place.turning != lane || !isTurning(place.id) {
                     break
                 }
                 if !keepsOrder { break }

@@ -1,3 +1,4 @@
+import CLinux
 import Evidence
 import Glibc
 import Linux
@@ -31,7 +32,9 @@ final class Dispatcher {
         }
     }
     /// Small files wait for round trips, not for bytes: so many share them, where the target lets so many be open.
-    private static let most = 400
+    private static let most = min(400, fitting(descriptors: Int(sensor_open_files_limit())))
+    /// Each is open here, and where the target is a directory there, too.
+    static func fitting(descriptors: Int) -> Int { max(1, (descriptors - 48) / 2) }
     /// With fewer bytes than this to be handed out the next file is begun, so that no lane runs dry.
     private static let ahead: Int64 = 8 << 20
     /// Of a file that several lanes share; less is not worth another open.
@@ -103,7 +106,7 @@ final class Dispatcher {
             entry = kept
         } else if let kept = journal.entries[file], !kept.isOf(status) {
             // A manifest of what was here before under this name would be a lie about this one.
-            try ShipFault.here { () throws(SystemError) in _ = try spool.remove(SpoolName.manifest(of: file)) }
+            do { try spool.remove(SpoolName.manifest(of: file)) } catch { throw .file(error) }
         }
         let target = target
         let delivery = FileDelivery(file, size: status.size, entry: entry, target: target, canSync: canSync, isPOSIX: isPOSIX) {
@@ -212,7 +215,10 @@ final class Dispatcher {
     private func giveTurns(_ present: [any Lane]) throws(ShipFault) {
         // All names over one lane: where the target keeps the order of requests, they arrive in it.
         guard let lane = present.first(where: \.isReady) else { return }
-        for id in order.turns(over: lane.number, keepsOrder: isPOSIX, ready: { active[$0]?.delivery.isAwaiting ?? false }) {
+        let turns = order.turns(
+            over: lane.number, keepsOrder: isPOSIX, ready: { active[$0]?.delivery.isAwaiting ?? false },
+            isTurning: { active[$0]?.delivery.isRenaming ?? false })
+        for id in turns {
             try tell(id, .turn(lane: lane.number))
         }
     }
@@ -324,7 +330,8 @@ final class Dispatcher {
         let name = SpoolName.manifest(of: file)
         // NAME_MAX less what Directory.replace adds.
         guard name.utf8.count <= 250 else { throw ShipFault(.file, "\(file) is too long a name to have a manifest beside it: kept here") }
-        let kept = try ShipFault.here { () throws(SystemError) in try spool.read(name) }
+        let kept: [UInt8]?
+        do { kept = try spool.read(name) } catch { throw .file(error) }
         if one.delivery.entry.phase != .uploading {
             guard let kept, let said = JSONFile.decode(Manifest.self, from: kept) else {
                 journal.forget(file)
@@ -370,16 +377,23 @@ final class Dispatcher {
         if removing.isEmpty { return }
         let removed = removing
         removing = []
+        var cleared: [Int] = []
         for id in removed {
             guard let one = active[id] else { continue }
             let file = one.source.name
             let packets = JSONFile.read(CaptureFacts.self, SpoolName.meta(of: file), in: spool)?.written
-            try ShipFault.here { () throws(SystemError) in
-                if try spool.status(file)?.inode == one.source.status.inode {
-                    try spool.remove(file)
-                    try spool.remove(SpoolName.meta(of: file))
+            do {
+                let isStill = try spool.status(file)?.inode == one.source.status.inode
+                if isStill { try spool.remove(file) }
+                // What cannot go now is tried again as long as the journal knows of it.
+                if (try? isStill ? spool.remove(SpoolName.meta(of: file)) : true) != nil,
+                    (try? spool.remove(SpoolName.manifest(of: file))) != nil
+                {
+                    cleared.append(id)
                 }
-                try spool.remove(SpoolName.manifest(of: file))
+            } catch {
+                try tell(id, .failed(.file(error)))
+                continue
             }
             news.append(
                 .delivered(
@@ -387,7 +401,7 @@ final class Dispatcher {
         }
         try ShipFault.here { () throws(SystemError) in try spool.sync() }
         for id in removed {
-            if let file = active[id]?.source.name { journal.forget(file) }
+            if cleared.contains(id), let file = active[id]?.source.name { journal.forget(file) }
             try tell(id, .removed)
         }
         journal.keepReserve()

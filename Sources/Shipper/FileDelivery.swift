@@ -99,6 +99,8 @@ struct FileDelivery {
     private var manifestName: String { SpoolName.manifest(of: file) }
     var needsLane: Bool { step == .found }
     var isAwaiting: Bool { step == .awaiting }
+    /// The pcap's rename has been asked for, and nobody has said no.
+    var isRenaming: Bool { step == .settling(.pcap) && settling?.isRenaming ?? false }
     /// Bytes of the pcap acknowledged by the target.
     var done: Int64 {
         switch step {
@@ -183,7 +185,12 @@ struct FileDelivery {
             guard step == .removing else { return [] }
             step = .over
             return [.over]
-        case .failed(let fault): return step == .over ? [] : postpone(fault)
+        case .failed(let fault):
+            if step == .over { return [] }
+            guard step == .removing else { return postpone(fault) }
+            // It has its final name, and must be known to have it.
+            step = .over
+            return [.postpone(fault)]
         }
     }
 

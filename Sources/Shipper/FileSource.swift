@@ -31,7 +31,7 @@ final class FileSource {
             self.file = file
         } catch {
             if error.code == ENOENT || error.code == ELOOP { return nil }
-            throw ShipFault(.file, "here: \(error)")
+            throw .file(error)
         }
     }
 

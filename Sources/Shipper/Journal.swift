@@ -52,11 +52,14 @@ extension JournalEntry {
 /// The entries, kept in one small file that is replaced atomically.
 final class Journal {
     static let file = "ship.journal"
+    /// An entry is half a kilobyte, and a drop box where every name is taken keeps one for each file that waits.
+    private static let most = 64 << 20
     private let state: Directory
     private(set) var entries: [String: JournalEntry]
 
     init(_ state: consuming Directory) {
-        self.entries = JSONFile.read([String: JournalEntry].self, Self.file, in: state) ?? [:]
+        let bytes = (try? state.read(Self.file, limit: Self.most)) ?? nil
+        self.entries = bytes.flatMap { JSONFile.decode([String: JournalEntry].self, from: $0) } ?? [:]
         self.state = state
     }
 

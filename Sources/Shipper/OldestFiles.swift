@@ -1,13 +1,15 @@
 /// The oldest of many names, whatever their number: what is kept is bounded, and names that would not be kept are never
 /// made into strings.
 struct OldestFiles {
-    /// Of each series.
+    /// Of each series, and of all: with many series of each as many less, but some.
     private let most: Int
+    private static let mostOfAll = 16_384, fewest = 16
     private struct Entry {
         let sequence: UInt64
         let name: String
     }
     private var series: [[UInt8]: [Entry]] = [:]
+    private var share: Int { min(most, max(Self.fewest, Self.mostOfAll / max(1, series.count))) }
     /// Of all that were offered and taken.
     private(set) var count = 0
     /// Some did not fit.
@@ -31,7 +33,8 @@ struct OldestFiles {
         }
         count += 1
         var entries = series[key] ?? []
-        if entries.count == most, let last = entries.last {
+        let most = share
+        if entries.count >= most, let last = entries.last {
             isPartial = true
             if key.isEmpty ? unsafe !Self.isLess(bytes, last.name) : sequence >= last.sequence { return true }
         }
@@ -49,12 +52,23 @@ struct OldestFiles {
         }
         series[key] = nil
         entries.insert(entry, at: low)
+        let isFurther = entries.count == 1
         if entries.count > most {
-            entries.removeLast()
+            entries.removeLast(entries.count - most)
             isPartial = true
         }
         series[key] = entries
+        if isFurther { trim() }
         return true
+    }
+
+    /// A further series: the others have less room.
+    private mutating func trim() {
+        let most = share
+        for (key, entries) in series where entries.count > most {
+            series[key] = Array(entries.prefix(most))
+            isPartial = true
+        }
     }
 
     private static func isLess(_ bytes: UnsafeBufferPointer<UInt8>, _ name: String) -> Bool {

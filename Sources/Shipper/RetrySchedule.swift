@@ -59,7 +59,7 @@ struct RateLimit {
     private var burst: Double { max(Double(bytesPerSecond) / 10, 1) }
 
     /// Crumbs would become tiny packets.
-    private var worth: Double { min(burst / 2, 32_768) }
+    private var worth: Double { max(1, min(burst / 2, 32_768)) }
 
     /// Bytes that may go now; 0 until they are worth a packet.
     mutating func allowance(at now: MonotonicTime) -> Int {

@@ -42,6 +42,8 @@ struct Settlement {
         self.looksFirst = looksFirst
     }
 
+    var isRenaming: Bool { step == .renaming }
+
     mutating func begin(on lane: Int) -> [TargetCall] {
         self.lane = lane
         if looksFirst {
@@ -79,7 +81,8 @@ struct Settlement {
         case (.directory, .look, .refused): return end(.directoryGone)
         case (.final, .look, .refused(.missing)): return end(.refused(refusal))
         case (.final, .look, .status(let there)):
-            if mayBeDone, there == ours { return end(.done) }
+            // Some servers tell a size and nothing else, which proves nothing.
+            if mayBeDone, there == ours, there.modified != 0 { return end(.done) }
             guard there.size == size else { return end(.conflict) }
             step = .opening
             return ([.open(final, .reading, lane: lane)], .going)

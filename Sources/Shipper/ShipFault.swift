@@ -1,3 +1,4 @@
+import Glibc
 import Linux
 
 /// Why a delivery did not succeed, told apart by who can make it right.
@@ -28,6 +29,10 @@ public struct ShipFault: Error, Sendable, Equatable, CustomStringConvertible {
     /// Runs what touches local files; their faults become `.local`.
     static func here<Value: ~Copyable>(_ body: () throws(SystemError) -> Value) throws(ShipFault) -> Value {
         do { return try body() } catch { throw .local(error) }
+    }
+    /// A fault of what lies here of one file: that one stays, the others go on.
+    static func file(_ error: SystemError) -> ShipFault {
+        [EMFILE, ENFILE, ENOMEM].contains(error.code) ? .local(error) : ShipFault(.file, "here: \(error)")
     }
     /// A fault of a local file or directory.
     static func local(_ error: SystemError) -> ShipFault { ShipFault(.operators, "here: \(error)") }

@@ -140,7 +140,7 @@ public struct ShipWorker: ~Copyable {
                 guard try spool.status(file) == nil else { continue }
                 try spool.remove(SpoolName.manifest(of: file))
                 try spool.remove(SpoolName.meta(of: file))
-            } catch { throw .local(error) }
+            } catch { continue }
             if let entry = journal.entries[file] { gone.append(entry) }
             journal.forget(file)
         }
@@ -176,6 +176,12 @@ public struct ShipWorker: ~Copyable {
         ([watch.nextLook] + postponed.values.map { Optional($0.until) }).compactMap { $0 }.min() ?? .now() + options.interval
     }
 
+    /// While the hours are closed nothing that becomes due is done: to wake for it would be to wake again at once.
+    static func wake(closedFor seconds: Int?, due: MonotonicTime, interval: Double, now: MonotonicTime) -> MonotonicTime {
+        // The clock on the wall may jump meanwhile.
+        seconds.map { now + min(Double($0), interval) } ?? due
+    }
+
     /// Nothing to do and no connection.
     private mutating func rest(closedFor seconds: Int? = nil) throws(ShipFault) {
         if stop.isStopping {
@@ -184,7 +190,7 @@ public struct ShipWorker: ~Copyable {
         }
         try? journal.save()
         tell(closedFor: seconds)
-        try stop.wait(watch.descriptor, until: min(nextDue, seconds.map { .now() + Double($0) } ?? nextDue))
+        try stop.wait(watch.descriptor, until: Self.wake(closedFor: seconds, due: nextDue, interval: options.interval, now: .now()))
         _ = watch.hear()
     }
 
@@ -298,6 +304,8 @@ public struct ShipWorker: ~Copyable {
                 take(news)
                 dispatcher.isCautious = false
             }
+            // There is room for the next, and nothing under way that would wake for it.
+            if way.isReady, !dispatcher.isEnding, dispatcher.takesMore, !queue.isEmpty { isBusy = true }
             showProgress(dispatcher)
             let behind = queue.isEmpty ? 0 : way.isReady ? Self.muchWaits : backlog
             try way.adapt(

@@ -62,6 +62,12 @@ struct SpoolWatch: ~Copyable {
 
     /// The oldest finished files in the order of delivery, but for those `besides` which are known.
     mutating func finished(besides known: Set<String> = []) throws(ShipFault) -> [String] {
+        // What is written is seen under its path; who holds the directory that was there before would see nothing, for ever.
+        let there = try ShipFault.here { () throws(SystemError) in try Directory(spool.path).status(".") }
+        let here = try ShipFault.here { () throws(SystemError) in try spool.status(".") }
+        guard there?.inode == here?.inode, there?.device == here?.device else {
+            throw ShipFault(.operators, "another directory has taken the place of the spool \(spool.path)")
+        }
         var oldest = OldestFiles(most: Self.most)
         var unreadable: Set<String> = []
         do throws(SystemError) {

@@ -61,7 +61,8 @@ struct Upload {
 
     /// Bytes that no lane has been given.
     var waiting: Int64 { step == .whole || step == .finishing ? 0 : size - next + again.reduce(0) { $0 + Int64($1.count) } }
-    var open: [TargetHandle] { Array(handles.values) }
+    /// Those that nobody has asked to close yet.
+    var open: [TargetHandle] { handles.values.filter { !unanswered.contains(.close($0)) } }
     func isOpen(on lane: Int) -> Bool { handles[lane] != nil || joining.contains(lane) }
 
     mutating func begin(on lane: Int) -> [TargetCall] {
@@ -123,6 +124,8 @@ struct Upload {
 
     mutating func answered(_ call: TargetCall, _ answer: TargetAnswer) -> (calls: [TargetCall], outcome: Outcome) {
         unanswered.remove(call)
+        // Of an earlier attempt.
+        if case .close(let handle) = call, handles[handle.lane] != handle { return ([], .going) }
         switch (call, answer) {
         case (.open(_, _, let lane), .opened(let handle)):
             if lane != home { return opened(beside: handle) }
@@ -160,9 +163,9 @@ struct Upload {
                 return settle([])
             }
             return ([], .refused("fsync", refusal))
-        case (.size(let handle), .status(let there)):
+        case (.size, .status(let there)):
             if step == .measuring {
-                guard there.size >= safe, there.size <= size else { return ([.close(handle)], .gone) }
+                guard there.size >= safe, there.size <= size else { return ([], .gone) }
                 step = .writing
                 return (tail(), .going)
             }

@@ -272,6 +272,20 @@ extension EndToEnd {
             return places.map { "/usr/lib/\($0)/faketime/libfaketime.so.1" }.first { access($0, R_OK) == 0 }
         }()
 
+        @Test("after a fault the second file waits no longer than the first, with few descriptors as well", arguments: [1024, 40])
+        func afterFault(descriptors: Int) throws {
+            let lab = try ShipLab()
+            try lab.make(30, of: 1000)
+            let shipper = try lab.startShipper(target: lab.drop, before: ["prlimit", "--nofile=\(descriptors):\(descriptors)"])
+            try waitUntil(5, "a line; \(shipper.output)") { shipper.complaints.count == 1 }
+            try write("", to: lab.drop + "/.sensor-target")
+            try waitUntil(15, "the first file; \(shipper.output)") { !lab.delivered.isEmpty }
+            try lab.waitForDelivery(3, shipper)
+            shipper.end(SIGTERM)
+            #expect(shipper.complaints.count == 1, "\(shipper.output)")
+            try lab.check()
+        }
+
         @Test("without a port of its own left it says which, and goes on when one is free")
         func portsTaken() throws {
             let lab = try ShipLab()

@@ -28,16 +28,24 @@ struct Dice: RandomNumberGenerator {
         var contents: [String: [UInt8]] = [:]
         var dice: Dice
         var nextLane = 1
+        var longestWrite = 1000
 
-        init(_ seed: Int) throws {
+        /// `large`: fewer, and of a size that several lanes share.
+        init(_ seed: Int, large: Bool = false) throws {
             scratch = try Scratch()
             dice = Dice(seed)
+            if large { longestWrite = 60_000 }
             for interface in ["eth0", "eth1"] {
-                for number in 1...8 {
+                for number in 1...(large ? 3 : 8) {
                     let name = SpoolName(sensor: "s", interface: interface, stamp: "20261125T00000\(number)Z", sequence: UInt64(number))
                         .pcap
                     let size = dice.below(4) == 0 ? 20_000 : dice.below(3000)
                     contents[name] = (0..<size).map { UInt8(truncatingIfNeeded: ($0 + number) &* 31) }
+                    if large {
+                        let block = [UInt8]((0..<10_007).map { UInt8(truncatingIfNeeded: ($0 + number) &* 31) })
+                        contents[name] = []
+                        for _ in 0..<(100 + dice.below(200)) { contents[name]? += block }
+                    }
                     try scratch.put(name, contents[name] ?? [])
                 }
             }
@@ -47,6 +55,7 @@ struct Dice: RandomNumberGenerator {
             defer { nextLane += 1 }
             let lane = MemoryLane(nextLane, target)
             lane.pace = 1 + dice.below(6)
+            lane.longestWrite = longestWrite
             return lane
         }
 
@@ -89,8 +98,13 @@ struct Dice: RandomNumberGenerator {
     }
 
     @Test("lanes and programs that die at random: every file once, whole, in order, with its manifest before it", arguments: 0..<150)
-    func storm(seed: Int) throws {
-        var storm = try Storm(seed)
+    func storm(seed: Int) throws { try weather(try Storm(seed), seed) }
+
+    @Test("the same for files that several lanes share", arguments: 0..<12)
+    func large(seed: Int) throws { try weather(try Storm(seed, large: true), seed) }
+
+    private func weather(_ storm: Storm, _ seed: Int) throws {
+        var storm = storm
         let isPOSIX = seed % 2 == 0
         storm.target.isLikeRclone = !isPOSIX
         for _ in 0..<12 { try storm.live(calm: false, isPOSIX: isPOSIX) }

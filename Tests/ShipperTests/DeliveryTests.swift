@@ -38,7 +38,7 @@ final class MemoryTarget {
     func status(_ name: String) -> TargetAnswer {
         if name == "." { return isGone ? .refused(.missing) : .status(TargetStatus(size: 0, modified: 0, owner: 1)) }
         guard let bytes = files[name] else { return .refused(.missing) }
-        return .status(TargetStatus(size: Int64(bytes.count), modified: Int64(bytes.reduce(0) { $0 &+ Int($1) }), owner: 1))
+        return .status(TargetStatus(size: Int64(bytes.count), modified: 1 + Int64(FileDigest.of(bytes)[0]), owner: 1))
     }
     var held: Int { files.values.reduce(0) { $0 + $1.count } }
 }
@@ -125,8 +125,9 @@ final class MemoryLane: Lane {
         case .sync: return target.canSync && !target.isLikeRclone ? .done : .refused(.unsupported)
         case .size(let handle): return target.status(handles[handle.number] ?? "?")
         case .close(let handle):
+            // As any server: a handle that it has not given, or has taken back, is none.
+            guard handles.removeValue(forKey: handle.number) != nil else { return .refused(.other("Failure")) }
             target.open -= 1
-            handles[handle.number] = nil
             return .done
         case .rename(let from, let to, _):
             guard !target.refusesRename, !target.isGone, target.files[to] == nil || target.isLikeRclone, let bytes = target.files[from]

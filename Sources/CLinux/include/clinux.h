@@ -162,6 +162,8 @@ int sensor_set_tcp_max_segment(int socket, int bytes);
 int sensor_tcp_round_trip(int socket);
 /* Bytes that the peer has not acknowledged; -1 where it cannot be told. */
 int sensor_unacknowledged(int socket);
+/// Descriptors that this process may have; at most 2^20.
+long sensor_open_files_limit(void);
 /// As many open files as the hard limit allows (getrlimit(2)).
 void sensor_raise_open_files(void);
 int sensor_bind_source_port(int socket, int family, unsigned short port);
