@@ -47,6 +47,7 @@ LATE(ssize_t, libssh2_channel_read_ex, (LIBSSH2_CHANNEL * channel, int stream, c
 LATE(ssize_t, libssh2_channel_write_ex, (LIBSSH2_CHANNEL * channel, int stream, const char *buffer, size_t size),
      (channel, stream, buffer, size))
 LATE(int, libssh2_channel_eof, (LIBSSH2_CHANNEL * channel), (channel))
+LATE(int, libssh2_channel_handle_extended_data2, (LIBSSH2_CHANNEL * channel, int mode), (channel, mode))
 
 // Deprecated in 1.11.1, and the only one that 1.10 has.
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
@@ -120,11 +121,14 @@ static ssize_t receive(libssh2_socket_t socket, void *buffer, size_t length, int
     struct ssh2_outbox *outbox = *abstract;
     (void)flags;
     if (outbox->is_over) return 0;
+    if (outbox->allowance == 0) return -EAGAIN;
+    if (length > outbox->allowance) length = outbox->allowance;
     ssize_t got;
     do got = recv(socket, buffer, length, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got < 0) return errno == EWOULDBLOCK ? -EAGAIN : -errno;
     outbox->received += (unsigned long long)got;
+    outbox->allowance -= (size_t)got;
     return got;
 }
 

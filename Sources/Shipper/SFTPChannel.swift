@@ -47,6 +47,8 @@ final class SFTPChannel: Lane {
                 return unsafe libssh2_session_last_errno(session)
             }
             unsafe channel = opened
+            // What a server writes to its standard error nobody reads: libssh2 would keep it, all of it, and use up the window.
+            unsafe libssh2_channel_handle_extended_data2(opened, LIBSSH2_CHANNEL_EXTENDED_DATA_IGNORE)
             stage = .starting
         }
         if stage == .starting {

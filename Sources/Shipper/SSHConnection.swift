@@ -42,6 +42,10 @@ final class SSHConnection {
     private static let loginMost = 40.0
     /// ... while bytes are under way, ...
     private static let linkPatience = 30.0
+    /// Bytes that are read before others have their turn.
+    private static let mostInOneTurn = 1 << 20
+    /// Greetings and a key exchange are a hundredth of it.
+    private static let mostBeforeLogin: UInt64 = 1 << 20
     /// ... and for any answer at all; the disk of a server may be slow, and a link narrow.
     private static let answerPatience = 120.0, answerMost = 300.0
     private static let longSilence = 20.0
@@ -127,6 +131,7 @@ final class SSHConnection {
     /// As far as it goes without waiting. True where something moved.
     @discardableResult
     func advance(now: MonotonicTime) throws(ShipFault) -> Bool {
+        unsafe outbox.pointee.allowance = Self.mostInOneTurn
         if dialer != nil { try dial(now) }
         if stage == .exchanging { try exchange() }
         if stage == .authenticating { try authenticate() }
@@ -139,7 +144,7 @@ final class SSHConnection {
             try flush()
             try watch(now)
         }
-        return moved
+        return unsafe moved || outbox.pointee.allowance == 0
     }
 
     private func dial(_ now: MonotonicTime) throws(ShipFault) {
@@ -308,6 +313,9 @@ final class SSHConnection {
         if received != heard || left < unacknowledged { heardAt = now }
         (heard, unacknowledged) = (received, left)
         if !isReady {
+            if channels.isEmpty, received > Self.mostBeforeLogin {
+                throw ShipFault(.passing, "\(place.name) talks without end and lets nobody log in: is it an SSH server?")
+            }
             if now - heardAt > Self.loginPatience || now - began > Self.loginMost { throw silent("no login", now - began) }
             return
         }

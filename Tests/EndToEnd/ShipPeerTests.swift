@@ -46,6 +46,28 @@ extension EndToEnd {
         }
 
         @Test(
+            "a server that writes to its standard error without end gets its files, and nobody's memory",
+            .enabled(if: Server.missing.isEmpty, "needs \(Server.missing) (make test installs rclone and python3-paramiko)"))
+        func endlessErrors() throws {
+            let lab = try ShipLab(server: false)
+            try lab.startServer(Server.paramiko.command(lab) + ["errors"])
+            try lab.make(2, of: 100_000)
+            let shipper = try lab.startShipper(target: "nobody@\(ShipLab.boxAddress):/drop")
+            try lab.waitForDelivery(20, shipper)
+            func held() throws -> Int {
+                let status = try text(of: "/proc/\(shipper.pid)/status")
+                return status.split(separator: "\n").first { $0.hasPrefix("VmRSS") }?.split { !$0.isNumber }.first.flatMap { Int($0) } ?? 0
+            }
+            let before = try held()
+            usleep(4_000_000)
+            #expect(try held() - before < 4000, "KiB")
+            let asked = MonotonicTime.now()
+            #expect(shipper.end(SIGTERM).status == .code(0))
+            #expect(MonotonicTime.now() - asked < 2)
+            try lab.check()
+        }
+
+        @Test(
             "a final name that is there at such a server is not overwritten, and a cut connection is taken up again",
             .enabled(if: Server.missing.isEmpty, "needs \(Server.missing) (make test installs rclone and python3-paramiko)"),
             arguments: Server.allCases)

@@ -95,6 +95,28 @@ extension EndToEnd {
             try lab.check()
         }
 
+        @Test("a server that talks without end, and never of SSH, leaves the shipper an ear for its stop")
+        func endlessWords() throws {
+            let lab = try ShipLab(server: false)
+            try lab.make(1, of: 1000)
+            let program = """
+                import socket
+                listener = socket.create_server(("\(ShipLab.boxAddress)", \(ShipLab.port)))
+                while True:
+                    client = listener.accept()[0]
+                    try:
+                        while True: client.sendall(b"welcome\\r\\n" * 10000)
+                    except OSError: pass
+                """
+            try lab.startServer(["/usr/bin/python3", "-c", program])
+            let shipper = try lab.startShipper()
+            try waitUntil(5, "a line; \(shipper.output)") { shipper.output.contains("talks without end") }
+            let asked = MonotonicTime.now()
+            #expect(shipper.end(SIGTERM).status == .code(0))
+            #expect(MonotonicTime.now() - asked < 2.2)
+            #expect(lab.waiting.count == 1)
+        }
+
         @Test("names with everything a file name may hold arrive under these names")
         func names() throws {
             let lab = try ShipLab()

@@ -14,6 +14,9 @@ struct ssh2_outbox {
     unsigned long long sent, received;
     /* Set before the session is freed: nothing more is sent, and nothing comes, so that libssh2 waits for nobody. */
     int is_over;
+    /* Bytes that may still come before the caller has its turn again: libssh2 reads as long as there is anything,
+     * and a peer that never ends would never let it return. */
+    size_t allowance;
 };
 
 struct ssh2_outbox *_Nullable ssh2_outbox_new(void);

@@ -1,4 +1,5 @@
-# An SFTP server over a directory, by paramiko: sftp-server ADDRESS PORT HOST_KEY AUTHORIZED_KEYS DIRECTORY
+# An SFTP server over a directory, by paramiko: sftp-server ADDRESS PORT HOST_KEY AUTHORIZED_KEYS DIRECTORY [errors]
+# With `errors` it writes to its standard error as well, without end.
 # Plain SFTP version 3, without any of OpenSSH's extensions: no fsync, no statvfs, no limits.
 import os
 import socket
@@ -8,7 +9,8 @@ import threading
 import paramiko
 from paramiko import SFTPAttributes, SFTPHandle, SFTPServer
 
-address, port, host_key, authorized, directory = sys.argv[1:]
+address, port, host_key, authorized, directory = sys.argv[1:6]
+floods = sys.argv[6:] == ["errors"]
 
 
 class Login(paramiko.ServerInterface):
@@ -81,11 +83,25 @@ class Files(paramiko.SFTPServerInterface):
         os.rename(self.real(old), self.real(new))
 
 
+class Subsystem(SFTPServer):
+    def start_subsystem(self, name, transport, channel):
+        if floods:
+            threading.Thread(target=self.flood, args=[channel], daemon=True).start()
+        super().start_subsystem(name, transport, channel)
+
+    def flood(self, channel):
+        try:
+            while True:
+                channel.sendall_stderr(bytes(32768))
+        except OSError:
+            pass
+
+
 def serve(client):
     try:
         transport = paramiko.Transport(client)
         transport.add_server_key(paramiko.Ed25519Key(filename=host_key))
-        transport.set_subsystem_handler("sftp", SFTPServer, Files)
+        transport.set_subsystem_handler("sftp", Subsystem, Files)
         transport.start_server(server=Login())
         # A channel that nobody holds is closed.
         channels = []
