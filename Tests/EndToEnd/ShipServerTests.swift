@@ -100,8 +100,8 @@ extension EndToEnd {
             let lab = try ShipLab(server: false)
             try lab.make(1, of: 1000)
             let program = """
-                import socket
-                listener = socket.create_server(("\(ShipLab.boxAddress)", \(ShipLab.port)))
+                from socket import create_server
+                listener = create_server(("\(ShipLab.boxAddress)", \(ShipLab.port)))
                 while True:
                     client = listener.accept()[0]
                     try:
