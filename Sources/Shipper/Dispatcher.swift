@@ -324,9 +324,17 @@ final class Dispatcher {
         return !later.isEmpty
     }
 
+    /// Over the network, too, a target may be the spool: the file here would be taken for the one delivered, and removed.
+    private func refuseSpool(_ temporary: String) throws(ShipFault) {
+        guard ((try? spool.status(temporary)) ?? nil) != nil else { return }
+        for one in active.values { _ = try? spool.remove(one.delivery.entry.temporary) }
+        throw ShipFault(.operators, "\(target) is the spool itself: files would be delivered onto themselves")
+    }
+
     /// Made once; what has left this machine is never said differently.
     private func describe(_ one: Active) throws(ShipFault) -> FileDelivery.Description? {
         let file = one.source.name
+        try refuseSpool(one.delivery.entry.temporary)
         let name = SpoolName.manifest(of: file)
         // NAME_MAX less what Directory.replace adds.
         guard name.utf8.count <= 250 else { throw ShipFault(.file, "\(file) is too long a name to have a manifest beside it: kept here") }

@@ -24,7 +24,8 @@ public enum DryRun {
             let resting = watch.nextLook == nil ? "" : ", and at least one that is still being written"
             log.say(
                 Event(
-                    .info, "dry_run", "\(files) files of \(total) bytes would go to \(options.label)\(resting); nothing was sent",
+                    .info, "dry_run",
+                    "\(files) \(files == 1 ? "file" : "files") of \(total) bytes would go to \(options.label)\(resting); nothing was sent",
                     ["files": .number(Int64(files)), "bytes": .number(total), "target": .text(options.label)]))
             return 0
         } catch {

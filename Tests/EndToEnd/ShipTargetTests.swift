@@ -272,6 +272,23 @@ extension EndToEnd {
             return places.map { "/usr/lib/\($0)/faketime/libfaketime.so.1" }.first { access($0, R_OK) == 0 }
         }()
 
+        @Test("a target that is the spool, reached over the network, gets nothing, and loses nothing")
+        func ownSpool() throws {
+            let lab = try ShipLab()
+            chmod(lab.spool, 0o777)
+            let names = try lab.make(3, of: 10_000)
+            let content = try names.map { try bytes(of: "\(lab.spool)/\($0)") }
+            for _ in 0..<2 {
+                let ended = try lab.ship(target: "nobody@\(ShipLab.boxAddress):\(lab.spool)")
+                #expect(ended.status == .code(1))
+                #expect(ended.output.contains("\(lab.spool) is the spool itself"), "\(ended.output)")
+            }
+            #expect(try names.map { try bytes(of: "\(lab.spool)/\($0)") } == content)
+            let ended = try lab.ship()
+            #expect(ended.status == .code(0), "\(ended.output)")
+            try lab.check(ended.output)
+        }
+
         @Test("after a fault the second file waits no longer than the first, with few descriptors as well", arguments: [1024, 40])
         func afterFault(descriptors: Int) throws {
             let lab = try ShipLab()
