@@ -388,7 +388,7 @@ struct FileDelivery {
 
     /// Why something was refused, knowing what is free.
     static func why(_ what: String, _ refusal: TargetAnswer.Refusal, _ free: TargetAnswer) -> TargetAnswer.Refusal {
-        guard case .space(let bytes) = free else { return refusal }
+        guard case .space(let bytes) = free else { return free == .refused(.readOnly) ? .readOnly : refusal }
         if bytes < 1 << 20 { return .full }
         // The protocol has no word for a quota, and statvfs(3) does not count it.
         guard what == "write", case .other(let words) = refusal else { return refusal }

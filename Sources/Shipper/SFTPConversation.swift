@@ -202,7 +202,7 @@ final class SFTPConversation {
         case (.open, .handle(let handle)): return .opened(opened(handle))
         case (.look, .attributes(let status)), (.size, .attributes(let status)): return .status(status)
         case (.read, .data(let bytes)): return .bytes(bytes)
-        case (.space, .extended(let bytes)): return SFTPReply.freeSpace(bytes).map { .space($0) }
+        case (.space, .extended(let bytes)): return SFTPReply.freeSpace(bytes)
         default: return nil
         }
     }

@@ -99,12 +99,14 @@ enum SFTPReply: Equatable {
     }
 
     /// statvfs@openssh.com: bytes the account may write, of 11 numbers; none left where there are no more inodes.
-    static func freeSpace(_ bytes: [UInt8]) -> Int64? {
+    static func freeSpace(_ bytes: [UInt8]) -> TargetAnswer? {
         guard let numbers = numbers(bytes, atLeast: 11) else { return nil }
+        // f_flag, of which SSH2_FXE_STATVFS_ST_RDONLY is the first bit (OpenSSH's PROTOCOL, 4.4).
+        if numbers[9] & 1 != 0 { return .refused(.readOnly) }
         let (unit, blocks, inodes) = (numbers[1], numbers[4], numbers[7])
-        if numbers[5] > 0, inodes == 0 { return 0 }
+        if numbers[5] > 0, inodes == 0 { return .space(0) }
         let free = blocks.multipliedReportingOverflow(by: unit)
-        return free.overflow ? .max : Int64(clamping: free.partialValue)
+        return .space(free.overflow ? .max : Int64(clamping: free.partialValue))
     }
     /// limits@openssh.com: the longest write, and the most open handles; 0 where the server does not say.
     static func limits(_ bytes: [UInt8]) -> (write: UInt64, open: UInt64)? {

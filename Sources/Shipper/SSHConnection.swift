@@ -42,8 +42,8 @@ final class SSHConnection {
     private static let loginMost = 40.0
     /// ... while bytes are under way, ...
     private static let linkPatience = 30.0
-    /// Bytes that are read before others have their turn.
-    private static let mostInOneTurn = 1 << 20
+    /// Bytes that are read before others have their turn; what comes before a login libssh2 reads one by one.
+    private static let mostInOneTurn = 1 << 20, mostOfGreetings = 32 << 10
     /// Greetings and a key exchange are a hundredth of it.
     private static let mostBeforeLogin: UInt64 = 1 << 20
     /// ... and for any answer at all; the disk of a server may be slow, and a link narrow.
@@ -131,7 +131,7 @@ final class SSHConnection {
     /// As far as it goes without waiting. True where something moved.
     @discardableResult
     func advance(now: MonotonicTime) throws(ShipFault) -> Bool {
-        unsafe outbox.pointee.allowance = Self.mostInOneTurn
+        unsafe outbox.pointee.allowance = isReady ? Self.mostInOneTurn : Self.mostOfGreetings
         if dialer != nil { try dial(now) }
         if stage == .exchanging { try exchange() }
         if stage == .authenticating { try authenticate() }

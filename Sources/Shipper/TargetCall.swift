@@ -57,7 +57,7 @@ enum TargetAnswer: Hashable, Sendable {
 
     /// Kinds of refusal that make a difference here.
     enum Refusal: Hashable, Sendable {
-        case missing, denied, unsupported, exists, full
+        case missing, denied, unsupported, exists, full, readOnly
         /// With the target's own words.
         case other(String)
 
@@ -68,6 +68,7 @@ enum TargetAnswer: Hashable, Sendable {
             case .unsupported: "not supported"
             case .exists: "there is a file of that name"
             case .full: "no space left"
+            case .readOnly: "its file system is read-only"
             case .other(let words): words
             }
         }

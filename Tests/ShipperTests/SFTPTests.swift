@@ -140,16 +140,19 @@ extension UInt32 {
         #expect(server.talk.takeAnswers().isEmpty)
     }
 
-    @Test("free space is what the account may use, and none where there are no inodes")
+    @Test("free space is what the account may use, and none where there are no inodes or nothing may be written")
     func space() throws {
         let server = try Server()
-        for (inodes, free) in [(10, 4096 * 77), (0, 0)] as [(UInt64, Int64)] {
+        let kinds: [(inodes: UInt64, flags: UInt64, answer: TargetAnswer)] = [
+            (10, 0, .space(4096 * 77)), (10, 2, .space(4096 * 77)), (0, 0, .space(0)), (10, 1, .refused(.readOnly)),
+        ]
+        for (inodes, flags, answer) in kinds {
             server.talk.ask(.space(lane: 1), for: 1)
             let number = try #require(server.asked().first?.number)
             try server.say(201, number: number) { out in
-                for value in [512, 4096, 1000, 100, 77, 50, 20, inodes, 0, 0, 255] as [UInt64] { out.uint64(value) }
+                for value in [512, 4096, 1000, 100, 77, 50, 20, inodes, 0, flags, 255] as [UInt64] { out.uint64(value) }
             }
-            #expect(server.talk.takeAnswers().map(\.answer) == [.space(free)])
+            #expect(server.talk.takeAnswers().map(\.answer) == [answer])
         }
     }
 
