@@ -109,7 +109,10 @@ final class Dispatcher {
             do { try spool.remove(SpoolName.manifest(of: file)) } catch { throw .file(error) }
         }
         let target = target
-        let delivery = FileDelivery(file, size: status.size, entry: entry, target: target, canSync: canSync, isPOSIX: isPOSIX) {
+        let delivery = FileDelivery(
+            file, size: status.size, entry: entry, target: target, canSync: canSync, isPOSIX: isPOSIX,
+            mayBeCleared: entry?.mayBeCleared(at: WallTime.now().seconds) ?? false
+        ) {
             JournalEntry(file: file, status: status, target: target, random: JournalEntry.randomLetters())
         }
         let id = nextNumber

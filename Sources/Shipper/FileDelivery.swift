@@ -71,6 +71,8 @@ struct FileDelivery {
     private(set) var canSync: Bool
     private(set) var lane = -1
     private let isPOSIX: Bool
+    /// A missing temporary file may have been cleared, long after the renames were begun.
+    private let mayBeCleared: Bool
     private var isNew: Bool
     private var upload: Upload?
     private var settling: Settlement?
@@ -83,7 +85,8 @@ struct FileDelivery {
 
     /// `fresh` makes an entry with names that nobody has used; `isPOSIX` as `Dispatcher` says.
     init(
-        _ file: String, size: Int64, entry: JournalEntry?, target: String, canSync: Bool, isPOSIX: Bool, fresh: @escaping () -> JournalEntry
+        _ file: String, size: Int64, entry: JournalEntry?, target: String, canSync: Bool, isPOSIX: Bool, mayBeCleared: Bool = false,
+        fresh: @escaping () -> JournalEntry
     ) {
         self.file = file
         self.size = size
@@ -92,6 +95,7 @@ struct FileDelivery {
         self.isNew = entry == nil
         self.canSync = canSync
         self.isPOSIX = isPOSIX
+        self.mayBeCleared = mayBeCleared
         self.mayBeDone = entry?.phase == .renaming
         self.fresh = fresh
     }
@@ -178,7 +182,10 @@ struct FileDelivery {
         case .turn(let lane):
             guard step == .awaiting, let manifest else { return [] }
             return settle(
-                .pcap, Settlement(entry.temporary, to: file, size: size, sha256: manifest.pcap, mayBeDone: mayBeDone, looksFirst: !isPOSIX),
+                .pcap,
+                Settlement(
+                    entry.temporary, to: file, size: size, sha256: manifest.pcap, mayBeDone: mayBeDone, looksFirst: !isPOSIX,
+                    mayBeCleared: mayBeCleared),
                 on: lane)
         case .lost(let lane): return lost(lane)
         case .removed:
@@ -231,7 +238,7 @@ struct FileDelivery {
             .manifest,
             Settlement(
                 entry.manifestTemporary, to: manifestName, size: manifest.size, sha256: manifest.sha256, mayBeDone: mayBeDone,
-                looksFirst: !isPOSIX), on: lane)
+                looksFirst: !isPOSIX, mayBeCleared: mayBeCleared), on: lane)
     }
 
     private mutating func settle(_ part: Part, _ settlement: Settlement, on lane: Int) -> [Action] {

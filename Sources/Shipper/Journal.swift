@@ -19,6 +19,8 @@ struct JournalEntry: Codable, Sendable, Equatable {
     var isManifestDone = false
     /// Bytes that a successful fsync at the target covered.
     var safe: Int64 = 0
+    /// When the renames began, in seconds on the wall.
+    var committed: Int64?
     /// Where the delivery went: another target is another delivery.
     var target: String
     /// Of which file: one that was put in its place since is another delivery, too.
@@ -36,6 +38,12 @@ struct JournalEntry: Codable, Sendable, Equatable {
         self.inode = status.inode
         self.size = status.size
         self.modified = status.modified.microseconds
+    }
+
+    /// Whoever keeps the drop box may have cleared the temporary files since, as those of yesterday: that they are missing no
+    /// longer says that they were renamed. A clock that jumped makes it look so, too.
+    func mayBeCleared(at seconds: Int64) -> Bool {
+        phase == .renaming && committed.map { seconds.subtractingReportingOverflow($0).partialValue.magnitude > 20 * 3600 } ?? false
     }
 
     func isOf(_ status: FileStatus) -> Bool {
@@ -64,7 +72,11 @@ final class Journal {
     }
 
     /// Written with the next `save`.
-    func set(_ file: String, _ entry: JournalEntry) { entries[file] = entry }
+    func set(_ file: String, _ entry: JournalEntry) {
+        var entry = entry
+        entry.committed = entry.phase == .renaming ? entries[file]?.committed ?? WallTime.now().seconds : nil
+        entries[file] = entry
+    }
     /// Written with the next `save`: an entry whose file is gone means nothing.
     func forget(_ file: String) { entries[file] = nil }
     func save() throws(ShipFault) {

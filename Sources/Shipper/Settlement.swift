@@ -5,7 +5,8 @@ import Evidence
 ///     [looking, where a rename may replace: something is there -> as refused]
 ///     renaming -> done
 ///              -> refused: is the temporary there?
-///                 no:  is the directory? a rename before a crash, or one whose answer was lost -> done, else gone
+///                 no:  is the directory? a rename before a crash, or one whose answer was lost -> done, else gone;
+///                      long after: done where the final name is there in this size, else gone
 ///                 yes: what is under the final name?
 ///                      nothing: refused. The same file (link and unlink, a server died in between) -> done
 ///                      the same size: read it. Equal -> done (and the temporary is not needed), else conflict
@@ -16,7 +17,7 @@ struct Settlement {
         case going, done, gone, conflict, directoryGone
         case refused(TargetAnswer.Refusal)
     }
-    private enum Step { case looking, renaming, temporary, directory, final, opening, reading, over }
+    private enum Step { case looking, renaming, temporary, directory, proof, final, opening, reading, over }
 
     let temporary: String
     let final: String
@@ -26,6 +27,8 @@ struct Settlement {
     let mayBeDone: Bool
     /// The server's rename may replace what is there (rclone's does).
     let looksFirst: Bool
+    /// A missing temporary file may have been cleared away: only what is under the final name tells.
+    let mayBeCleared: Bool
     private(set) var lane = -1
     private var step = Step.renaming
     private var refusal = TargetAnswer.Refusal.other("refused")
@@ -33,13 +36,15 @@ struct Settlement {
     private var content: RemoteDigest?
     private(set) var open: [TargetHandle] = []
 
-    init(_ temporary: String, to final: String, size: Int64, sha256: String, mayBeDone: Bool, looksFirst: Bool) {
+    init(_ temporary: String, to final: String, size: Int64, sha256: String, mayBeDone: Bool, looksFirst: Bool, mayBeCleared: Bool = false)
+    {
         self.temporary = temporary
         self.final = final
         self.size = size
         self.sha256 = sha256
         self.mayBeDone = mayBeDone
         self.looksFirst = looksFirst
+        self.mayBeCleared = mayBeCleared
     }
 
     var isRenaming: Bool { step == .renaming }
@@ -77,7 +82,12 @@ struct Settlement {
         case (.temporary, .look, .refused(.missing)):
             step = .directory
             return ([.look(".", lane: lane)], .going)
+        case (.directory, .look, .status) where mayBeDone && mayBeCleared:
+            step = .proof
+            return ([.look(final, lane: lane)], .going)
         case (.directory, .look, .status): return end(mayBeDone ? .done : .gone)
+        case (.proof, .look, .status(let there)) where there.size == size: return end(.done)
+        case (.proof, .look, .status), (.proof, .look, .refused(.missing)): return end(.gone)
         case (.directory, .look, .refused): return end(.directoryGone)
         case (.final, .look, .refused(.missing)): return end(.refused(refusal))
         case (.final, .look, .status(let there)):

@@ -217,4 +217,35 @@ import Testing
         try scratch.put(SpoolName.meta(of: first), [1])
         #expect(throws: ShipFault.self) { try watch.finished() }
     }
+
+    @Test(
+        "a temporary file that was cleared away at the target, long after a rename that never came about, is sent again",
+        arguments: [true, false])
+    func clearedLater(isManifest: Bool) throws {
+        let scratch = try Scratch()
+        let target = MemoryTarget()
+        try scratch.put(first, content)
+        var renames = 0
+        target.before = { call in
+            guard case .rename = call else { return }
+            renames += 1
+            if renames == (isManifest ? 1 : 2) { target.failAt = (target.calls + 1, .before) }
+        }
+        #expect(try scratch.deliver([first], over: [MemoryLane(1, target)]).map(\.kind) == [.passing])
+        target.before = nil
+        target.failAt = nil
+        for name in target.files.keys where name.hasSuffix(".part") { target.files[name] = nil }
+        #expect(target.files[first] == nil)
+        // A weekend passes.
+        let state = try Directory(scratch.state)
+        var entries = Journal(try Directory(scratch.state)).entries
+        let committed = try #require(entries[first]?.committed)
+        entries[first]?.committed = committed - 2 * 86_400
+        try JSONFile.write(entries, Journal.file, in: state)
+        #expect(try scratch.deliver([first], over: [MemoryLane(2, target)]) == [])
+        #expect(target.files[first] == content)
+        #expect(target.files.count == 2)
+        #expect(target.appeared == [first + ".json", first])
+        #expect(try scratch.names() == [])
+    }
 }
