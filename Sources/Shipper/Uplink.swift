@@ -75,8 +75,8 @@ final class Uplink {
                     wentSilent = connection.wasSilent(at: now)
                     throw error
                 }
-                // One that never began was one too many.
-                if !connection.isReady { plan.refused(beyond: others.count, at: seconds(now)) }
+                // It was one too many, or else the server would be asked for it again at once, and again.
+                plan.refused(beyond: others.count, at: seconds(now))
                 connections = others
                 moved = true
             }

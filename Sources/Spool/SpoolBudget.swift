@@ -26,24 +26,30 @@ public struct SpoolBudget: Sendable, Equatable {
         var count = 0
         if files > 0 { count = max(count, min(most, sizes.count - files)) }
         if let bytes {
-            var total = sizes.reduce(0, +)
-            var need = 0
-            while need < most && total > bytes {
-                total -= sizes[need]
-                need += 1
+            var kept = sizes.last ?? 0
+            var need = most
+            while need > 0, Self.sum(kept, sizes[need - 1]) <= bytes {
+                kept = Self.sum(kept, sizes[need - 1])
+                need -= 1
             }
             count = max(count, need)
         }
         let shortfall = free - freeOnDisk
-        if shortfall > 0, sizes.dropLast().reduce(0, +) >= shortfall {
+        if shortfall > 0, sizes.dropLast().reduce(0, Self.sum) >= shortfall {
             var won: Int64 = 0
             var need = 0
             while need < most && won < shortfall {
-                won += sizes[need]
+                won = Self.sum(won, sizes[need])
                 need += 1
             }
             count = max(count, need)
         }
         return count
+    }
+
+    /// Sparse files of others may be of any size.
+    private static func sum(_ one: Int64, _ other: Int64) -> Int64 {
+        let sum = one.addingReportingOverflow(other)
+        return sum.overflow ? .max : sum.partialValue
     }
 }

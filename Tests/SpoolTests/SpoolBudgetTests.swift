@@ -36,6 +36,8 @@ struct SpoolBudgetTests {
         Row("others filled the disk, only the newest is ours", free: 1005, sizes: [10], drops: 0),
         Row("others filled the disk, yet the bytes are over", bytes: 20, free: 5000, sizes: [10, 10, 10], drops: 1),
         Row("the strictest wins", files: 3, bytes: 20, free: 1001, sizes: [10, 10, 10, 10], drops: 2),
+        Row("sparse files of all sizes, over", bytes: 30, sizes: [.max, .max, 10], drops: 2),
+        Row("sparse files of all sizes, short", free: 1005, sizes: [.max, .max, 10], drops: 1),
         Row("empty files count as files", files: 1, sizes: [0, 0], drops: 1),
     ])
     func `the oldest go, as many as it takes`(_ row: Row) {
