@@ -29,7 +29,12 @@ public enum Target: Sendable, Equatable {
             host = String(rest[..<colon])
             rest = rest[colon...]
             let before = rest.dropFirst().split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
-            if before.contains(":") { throw wrong("an IPv6 address in brackets: user@[\(host)…]:/dir") }
+            if let colon = before.firstIndex(of: ":") {
+                let first = before[..<colon]
+                let isPort = host.contains(".") && !first.isEmpty && first.allSatisfy(\.isWholeNumber)
+                if isPort { throw wrong(expected + "; a port goes into SCP_ARGUMENTS (-P)") }
+                throw wrong("an IPv6 address in brackets: user@[\(host)…]:/dir")
+            }
         }
         guard rest.first == ":", !host.isEmpty, !host.hasPrefix("-"), !host.contains(where: { $0 == " " || $0 == "/" || $0.isNewline })
         else { throw wrong() }
