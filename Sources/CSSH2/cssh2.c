@@ -58,6 +58,8 @@ enum { OUTBOX_MOST = 16 << 20 };
 
 struct ssh2_outbox *ssh2_outbox_new(void) { return calloc(1, sizeof(struct ssh2_outbox)); }
 
+const char *ssh2_outbox_first(const struct ssh2_outbox *outbox) { return outbox->first; }
+
 void ssh2_outbox_free(struct ssh2_outbox *outbox) {
     free(outbox->bytes);
     free(outbox);
@@ -127,6 +129,10 @@ static ssize_t receive(libssh2_socket_t socket, void *buffer, size_t length, int
     do got = recv(socket, buffer, length, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got < 0) return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+    if (outbox->received < sizeof(outbox->first) - 1) {
+        size_t room = sizeof(outbox->first) - 1 - (size_t)outbox->received;
+        memcpy(outbox->first + outbox->received, buffer, (size_t)got < room ? (size_t)got : room);
+    }
     outbox->received += (unsigned long long)got;
     outbox->allowance -= (size_t)got;
     return got;

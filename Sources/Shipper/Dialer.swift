@@ -70,6 +70,13 @@ struct Dialer: ~Copyable {
         )
     }
 
+    /// A server that says something else than SSH. sshd does so where it has too many connections.
+    static func answered(_ line: String, _ address: SocketAddress, _ port: UInt16) -> ShipFault {
+        let isSSHD = line == "Exceeded MaxStartups" || line == "Not allowed at this time"
+        let why = isSSHD ? "sshd: MaxStartups or PerSourcePenalties" : "is it an SSH server? the port is -P in SCP_ARGUMENTS"
+        return ShipFault(.passing, "cannot connect to \(address.text) port \(port): it says \"\(line)\" where SSH should begin (\(why))")
+    }
+
     /// Writable when something has happened.
     var sockets: [Int32] { attempts.map(\.socket) }
     /// When to look again though nothing has.

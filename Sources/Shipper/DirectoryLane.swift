@@ -96,6 +96,7 @@ final class DirectoryLane: Lane {
         case EACCES, EPERM: .denied
         case EEXIST: .exists
         case ENOSPC, EDQUOT: .full
+        case EROFS: .readOnly
         case let code: .other(SystemError.text(code))
         }
     }

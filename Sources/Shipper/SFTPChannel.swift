@@ -93,7 +93,7 @@ final class SFTPChannel: Lane {
                     throw ShipFault(
                         .passing,
                         !isReady
-                            ? "\(place) ended the SFTP session before it began"
+                            ? "\(place) ended the SFTP session before it began: a ForceCommand or the account's shell may not let it (internal-sftp needs no shell)"
                             : "connection to \(place) lost: its SFTP server ended")
                 }
                 break

@@ -192,6 +192,7 @@ final class SSHConnection {
         if code != 0 {
             // The same words as where the connection itself is refused in this way.
             if unsafe outbox.pointee.received == 0, let address { throw Dialer.closed(address, place.port) }
+            if let line = otherThanSSH, let address { throw Dialer.answered(line, address, place.port) }
             throw lost("key exchange", code)
         }
         var length = 0
@@ -203,6 +204,15 @@ final class SSHConnection {
         try check(key)
         hostKey = key
         stage = .authenticating
+    }
+
+    /// The first line of a server that has not said SSH's.
+    private var otherThanSSH: String? {
+        // libssh2 has the last line, which need not be among the first bytes.
+        let last = unsafe libssh2_session_banner_get(session).map { unsafe String(cString: $0) } ?? ""
+        let lines = unsafe String(cString: ssh2_outbox_first(outbox)).split(whereSeparator: \.isNewline)
+        guard let first = lines.first, !(lines + [last[...]]).contains(where: { $0.hasPrefix("SSH-") }) else { return nil }
+        return String(first.prefix(80))
     }
 
     private func authenticate() throws(ShipFault) {
@@ -273,7 +283,15 @@ final class SSHConnection {
             let code = channel.start()
             if code == 0 { continue }
             if code == LIBSSH2_ERROR_EAGAIN { return }
-            guard code == LIBSSH2_ERROR_CHANNEL_FAILURE || code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED else { throw lost("SFTP", code) }
+            guard code == LIBSSH2_ERROR_CHANNEL_FAILURE || code == LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED else {
+                guard channels.count == 1, code == LIBSSH2_ERROR_SOCKET_RECV || code == LIBSSH2_ERROR_SOCKET_DISCONNECT else {
+                    throw lost("SFTP", code)
+                }
+                throw ShipFault(
+                    .passing,
+                    "\(place.name) lets user \(login.user) in and ends the connection before SFTP begins: its log says why (often a ChrootDirectory, or one above it, that is not root's or that others may write)"
+                )
+            }
             // MaxSessions of sshd_config, where it is not the first.
             if channels.count > 1 {
                 isFull = true
@@ -316,7 +334,10 @@ final class SSHConnection {
             if channels.isEmpty, received > Self.mostBeforeLogin {
                 throw ShipFault(.passing, "\(place.name) talks without end and lets nobody log in: is it an SSH server?")
             }
-            if now - heardAt > Self.loginPatience || now - began > Self.loginMost { throw silent("no login", now - began) }
+            if now - heardAt > Self.loginPatience || now - began > Self.loginMost {
+                if let line = otherThanSSH, let address { throw Dialer.answered(line, address, place.port) }
+                throw silent("no login", now - began)
+            }
             return
         }
         let count = channels.reduce(0) { $0 + $1.answered }

@@ -165,7 +165,9 @@ public struct TargetTrial {
         let handle: TargetHandle
         switch try ask(.open(from, .any, lane: lane), way) {
         case .opened(let opened): handle = opened
-        case .refused(let why): throw ShipFault(.operators, FileDelivery.words("make a file", why, options.label))
+        case .refused(var why):
+            if case .other = why { why = FileDelivery.why("make a file", why, try ask(.space(lane: lane), way)) }
+            throw ShipFault(.operators, FileDelivery.words("make a file", why, options.label))
         default: throw ShipFault(.passing, "the target answered something else")
         }
         let size = Self.content.count

@@ -370,4 +370,16 @@ extension UInt32 {
         #expect(Dialer.interleaved(list).map(\.text) == ["a6", "a4", "b6", "b4", "c4"])
         #expect(Dialer.interleaved([]).isEmpty)
     }
+
+    @Test(
+        "what a server says in place of SSH is told, and what it means where sshd says it",
+        arguments: [
+            ("Exceeded MaxStartups", "sshd: MaxStartups"), ("Not allowed at this time", "PerSourcePenalties"),
+            ("HTTP/1.1 400 Bad Request", "is it an SSH server?"),
+        ])
+    func otherThanSSH(line: String, meaning: String) {
+        let fault = Dialer.answered(line, address(2, "192.0.2.7"), 2222)
+        #expect(fault.kind == .passing)
+        for words in ["192.0.2.7 port 2222", "\"\(line)\"", meaning] { #expect(fault.description.contains(words)) }
+    }
 }

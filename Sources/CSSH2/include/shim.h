@@ -17,9 +17,13 @@ struct ssh2_outbox {
     /* Bytes that may still come before the caller has its turn again: libssh2 reads as long as there is anything,
      * and a peer that never ends would never let it return. */
     size_t allowance;
+    /* The first that came, for a human, where it was no SSH; ends with a zero. */
+    char first[200];
 };
 
 struct ssh2_outbox *_Nullable ssh2_outbox_new(void);
+/* Of the outbox: what came first. */
+const char *_Nonnull ssh2_outbox_first(const struct ssh2_outbox *_Nonnull outbox);
 void ssh2_outbox_free(struct ssh2_outbox *_Nonnull outbox);
 /* A session whose bytes go through the outbox; NULL where there is no memory. */
 LIBSSH2_SESSION *_Nullable ssh2_session_new(struct ssh2_outbox *_Nonnull outbox);
