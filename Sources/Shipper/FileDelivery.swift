@@ -335,12 +335,13 @@ struct FileDelivery {
                 return [.pass, .ask(.open(file, .existing, lane: settling?.lane ?? lane))]
             }
         case .gone: return anew()
-        case .conflict:
+        case .conflict, .unreadable:
+            let content = outcome == .conflict ? "with other content" : "and may not be read by this account, which counts as other content"
             let name = part == .pcap ? file : manifestName
             return postpone(
                 ShipFault(
                     .file,
-                    "\(name) is already at \(target) with other content (two sensors of one name, or a drop box or state directory put back from a backup?): kept here, nothing overwritten"
+                    "\(name) is already at \(target) \(content) (two sensors of one name, or a drop box or state directory put back from a backup?): kept here, nothing overwritten"
                 ))
         case .directoryGone: return uncommit() + [.fail(ShipFault(.operators, "the directory of \(target) is gone"))]
         case .refused(let why):
@@ -404,9 +405,10 @@ struct FileDelivery {
 
     static func words(_ what: String, _ refusal: TargetAnswer.Refusal, _ target: String) -> String {
         switch (what, refusal) {
-        case (_, .full): "disk of \(target) is full"
-        case ("make a file", .missing): "the directory of \(target) does not exist"
-        case ("make a file", .denied): "the directory of \(target) is not writable for this account"
+        case (_, .full): "disk of \(target) is full: make space there"
+        case ("make a file", .missing):
+            "the directory of \(target) does not exist, or is no directory: make it there, or correct SCP_TARGET"
+        case ("make a file", .denied): "the directory of \(target) is not writable for this account: give it to the account there (chown)"
         // A bare path would not say what it is.
         default: "\(target.hasPrefix("/") || target.hasPrefix(".") ? "target " : "")\(target) cannot \(what): \(refusal.words)"
         }

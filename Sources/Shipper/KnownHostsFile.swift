@@ -26,7 +26,7 @@ enum KnownHostsFile {
             return String(decoding: bytes, as: UTF8.self)
         } catch {
             if error.code == ENOENT { return "" }
-            throw ShipFault(.operators, "host keys cannot be read: \(error)")
+            throw ShipFault(.operators, "host keys cannot be read from \(file): \(error)")
         }
     }
 

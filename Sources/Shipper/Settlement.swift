@@ -11,10 +11,10 @@ import Evidence
 ///                      nothing: refused. The same file (link and unlink, a server died in between) -> done
 ///                      the same size: read it. Equal -> done (and the temporary is not needed), else conflict
 ///
-/// Who may not read, or finds another size, has a conflict.
+/// Who may not read, or finds another size, has a conflict: the former is told as what it is.
 struct Settlement {
     enum Outcome: Equatable {
-        case going, done, gone, conflict, directoryGone
+        case going, done, gone, conflict, unreadable, directoryGone
         case refused(TargetAnswer.Refusal)
     }
     private enum Step { case looking, renaming, temporary, directory, proof, final, opening, reading, over }
@@ -96,7 +96,7 @@ struct Settlement {
             guard there.size == size else { return end(.conflict) }
             step = .opening
             return ([.open(final, .reading, lane: lane)], .going)
-        case (.opening, .open, .refused): return end(.conflict)
+        case (.opening, .open, .refused): return end(.unreadable)
         case (.opening, .open, .opened(let handle)):
             open = [handle]
             step = .reading
@@ -108,7 +108,7 @@ struct Settlement {
             guard let (calls, outcome) = content?.answered(offset, count, answer) else { return end(.conflict) }
             switch outcome {
             case .going: return (calls, .going)
-            case .unreadable: return end(.conflict)
+            case .unreadable: return end(.unreadable)
             case .hashed(let digest): return compare(digest)
             }
         case (_, .look, .refused(let why)): return end(.refused(why))

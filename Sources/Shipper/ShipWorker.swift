@@ -393,7 +393,8 @@ public struct ShipWorker: ~Copyable {
         if let before = said {
             log.say(
                 Event(
-                    .info, "target_reached", "\(label) takes files again after \(schedule.tries) tries (was: \(before.description))",
+                    .info, "target_reached",
+                    "\(label) takes files again after \(schedule.tries == 1 ? "1 try" : "\(schedule.tries) tries") (was: \(before.description))",
                     ["target": .text(label), "tries": .number(Int64(schedule.tries))]))
         }
         said = nil

@@ -8,7 +8,8 @@ extension EndToEnd {
     /// What somebody at the centre has to mend: said once, nothing lost, and delivery soon after it is mended.
     @Suite(.serialized) struct ShipTargetTests {
         enum Trouble: String, CaseIterable {
-            case noSubsystem, shellText, shellRefuses, keyUnknown, directoryMissing, directoryForeign, directoryIsFile, readOnly
+            case noSubsystem, shellText, shellRefuses, chrootForeign, keyUnknown, directoryMissing, directoryForeign, directoryIsFile,
+                readOnly
             case diskFull, inodesFull, quotaUsed, hostKeyChanged, hostKeyUnknown, dropsAtAccept, nobodyListens, speaksHTTP
             case localMissing, localUnmarked, localFull, localReadOnly
 
@@ -16,17 +17,20 @@ extension EndToEnd {
             var words: [String] {
                 switch self {
                 case .noSubsystem, .shellText, .shellRefuses: ["SFTP"]
+                case .chrootForeign: ["SFTP", "ChrootDirectory"]
                 case .keyUnknown: ["refuses the key"]
                 case .directoryMissing: ["/jail/drop", "does not exist"]
                 case .directoryForeign: ["/jail/drop", "not writable"]
-                case .directoryIsFile: ["/jail/drop"]
+                case .directoryIsFile: ["/jail/drop", "is no directory"]
                 case .readOnly: ["/jail/drop", "its file system is read-only"]
                 case .diskFull, .inodesFull: ["disk of", "is full"]
                 case .quotaUsed: ["cannot write", "has room", "quota"]
                 case .hostKeyChanged: ["host key", "has CHANGED", "SHA256:"]
                 case .hostKeyUnknown: ["host key", "StrictHostKeyChecking=yes"]
-                case .dropsAtAccept, .nobodyListens, .speaksHTTP: [ShipLab.boxAddress]
-                case .localMissing, .localReadOnly: ["/jail/drop"]
+                case .dropsAtAccept, .nobodyListens: [ShipLab.boxAddress]
+                case .speaksHTTP: [ShipLab.boxAddress, "it says \"HTTP/1.1 400 Bad Request\"", "-P"]
+                case .localMissing: ["/jail/drop"]
+                case .localReadOnly: ["/jail/drop", "its file system is read-only"]
                 case .localUnmarked: ["/jail/drop", ".sensor-target"]
                 case .localFull: ["disk of", "/jail/drop", "is full"]
                 }
@@ -41,11 +45,13 @@ extension EndToEnd {
                         config: "Subsystem sftp /usr/lib/openssh/sftp-server\nForceCommand echo hello; exec /usr/lib/openssh/sftp-server")
                 // Its shell is nologin, which says a sentence.
                 case .shellRefuses: .init(config: "Subsystem sftp /usr/lib/openssh/sftp-server")
+                // sshd ends the session of who would be locked up in what others may write.
+                case .chrootForeign: .init(config: "Subsystem sftp internal-sftp\nChrootDirectory /tmp")
                 default: .init()
                 }
             }
             /// Somebody has to act; nothing of it passes by itself.
-            var isOperators: Bool { ![.dropsAtAccept, .nobodyListens, .speaksHTTP].contains(self) }
+            var isOperators: Bool { ![.chrootForeign, .dropsAtAccept, .nobodyListens, .speaksHTTP].contains(self) }
             /// What would send somebody to look in the wrong place.
             var lie: String { [.readOnly, .inodesFull, .diskFull].contains(self) ? "does not exist" : "\0" }
             var isLocal: Bool { rawValue.hasPrefix("local") }
@@ -53,7 +59,7 @@ extension EndToEnd {
 
             func make(_ lab: ShipLab) throws {
                 switch self {
-                case .noSubsystem, .shellText, .shellRefuses, .hostKeyUnknown: break
+                case .noSubsystem, .shellText, .shellRefuses, .chrootForeign, .hostKeyUnknown: break
                 case .keyUnknown: try write("", to: lab.root + "/authorized_keys")
                 case .directoryMissing: rmdir(lab.drop)
                 case .directoryForeign: chmod(lab.drop, 0o555)
@@ -90,7 +96,7 @@ extension EndToEnd {
             }
             func mend(_ lab: ShipLab) throws {
                 switch self {
-                case .noSubsystem, .shellText, .shellRefuses:
+                case .noSubsystem, .shellText, .shellRefuses, .chrootForeign:
                     lab.killServer()
                     lab.account.config = "Subsystem sftp internal-sftp"
                     try lab.startServer()

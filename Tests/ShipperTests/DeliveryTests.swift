@@ -286,6 +286,7 @@ final class Scratch {
             let fault = try #require(try attempt(scratch, target))
             #expect(fault.kind == .file)
             #expect(fault.description.contains(file) && fault.description.contains("other content"))
+            #expect(fault.description.contains("may not be read") == !mayRead)
         }
         #expect(target.files[file] == other)
         #expect(try scratch.names().contains(file))
@@ -491,7 +492,7 @@ final class Scratch {
         for _ in 0..<3 {
             let fault = try #require(try attempt(scratch, target))
             #expect(fault.kind == .operators)
-            #expect(fault.description == "disk of box is full")
+            #expect(fault.description == "disk of box is full: make space there")
         }
         target.capacity = 100_000
         #expect(try attempt(scratch, target) == nil)
