@@ -94,6 +94,7 @@ public struct ShipWorker: ~Copyable {
 
     /// Returns the exit code.
     public mutating func run() -> Int32 {
+        defer { if options.showsProgress { progress.show(0, isLast: true) { _ in "" } } }
         do throws(ShipFault) {
             journal.keepReserve()
             let patience = MonotonicTime.now() + Self.resting

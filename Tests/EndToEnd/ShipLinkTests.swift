@@ -127,6 +127,18 @@ extension EndToEnd {
             try lab.check(shipper.output)
         }
 
+        @Test("on a terminal the progress shows file, percent, rate and backlog, and is wiped at the end, cut short or not")
+        func progress() throws {
+            let lab = try ShipLab()
+            try lab.make(2, of: 1_500_000)
+            let interrupted = #"exec script -qec "$(printf '%q ' timeout --foreground -s INT 2 "$@")" /dev/null"#
+            let shipper = try lab.startShipper(["--rate", "500K"], before: ["bash", "-c", interrupted, "-"])
+            try shipper.waitForEnd(within: 10)
+            #expect(shipper.output.contains("% 5") || shipper.output.contains("% 4"), "\(shipper.output)")
+            #expect(shipper.output.contains("KiB/s, 1 waiting"))
+            #expect(shipper.output.hasSuffix("\r\u{1b}[K"), "\(shipper.output.suffix(80).debugDescription)")
+        }
+
         @Test("ship --once on a link that is cut leaves everything and ends with 1")
         func onceIsCut() throws {
             let lab = try ShipLab()
