@@ -87,6 +87,18 @@ extension EndToEnd {
             try lab.check(shipper.output)
         }
 
+        @Test(
+            "what this libssh2 does not know at all is a wrong setting, known before anything is connected",
+            arguments: ["Ciphers=rot13", "HostKeyAlgorithms=ssh-rot13,ssh-foo"])
+        func unknownMethods(option: String) throws {
+            let lab = try ShipLab(server: false)
+            try lab.make(1, of: 1000)
+            let ended = try lab.ship(arguments: "-o \(option)")
+            #expect(ended.status == .code(78))
+            let line = ended.output.split(separator: "\n")
+            #expect(line.count == 1 && line[0].contains("='\(option)' is wrong: expected"), "\(ended.output)")
+        }
+
         @Test("a dry run names what would go, in order, and neither connects nor changes anything")
         func dryRun() throws {
             let lab = try ShipLab()
