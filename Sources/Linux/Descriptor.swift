@@ -217,9 +217,7 @@ public struct Directory: ~Copyable, Sendable {
                 s.st_mode & S_IFMT == S_IFREG
             else { return }
             files += 1
-            // Sparse files can be of any size.
-            let sum = bytes.addingReportingOverflow(Int64(s.st_size))
-            bytes = sum.overflow ? .max : sum.partialValue
+            bytes = bytes.addingSaturated(Int64(s.st_size))
         }
         return (files, bytes)
     }
@@ -255,5 +253,13 @@ public struct Directory: ~Copyable, Sendable {
             throw error
         }
         if isDurable { try sync() }
+    }
+}
+
+extension Int64 {
+    /// For sums of file sizes, of which neither is negative: sparse files can be of any size. At most `Int64.max`.
+    public func addingSaturated(_ other: Int64) -> Int64 {
+        let sum = addingReportingOverflow(other)
+        return sum.overflow ? .max : sum.partialValue
     }
 }

@@ -48,11 +48,9 @@ enum Environment {
             }
         }
         let arguments = loaded.settings.arguments
-        // With a sign they change the usual list, of which some are always known.
-        let types = arguments.hostKeyAlgorithms.first?.first.map { "+-^".contains($0) } ?? true ? [] : arguments.hostKeyAlgorithms
         for (option, names, method, example) in [
             ("Ciphers", arguments.ciphers, SSHLibrary.Method.cipher, "ciphers that libssh2 knows, as aes128-ctr"),
-            ("HostKeyAlgorithms", types, .hostKey, "host key types that libssh2 knows, as ssh-ed25519"),
+            ("HostKeyAlgorithms", arguments.hostKeyAlgorithms, .hostKey, "host key types that libssh2 knows, as ssh-ed25519"),
         ] where !names.isEmpty && !SSHLibrary.knows(method, oneOf: names) {
             loaded.problems.append(SettingProblem("SCP_ARGUMENTS", "\(option)=\(names.joined(separator: ","))", example))
         }

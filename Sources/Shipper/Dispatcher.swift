@@ -79,7 +79,7 @@ final class Dispatcher {
 
     var count: Int { active.count }
     /// Bytes that no lane has been given.
-    var waiting: Int64 { active.values.reduce(0) { $0 + $1.delivery.waiting } }
+    var waiting: Int64 { active.values.reduce(0) { $0.addingSaturated($1.delivery.waiting) } }
     var takesMore: Bool { isCautious ? active.isEmpty : active.count < most && waiting < Self.ahead }
     func has(_ file: String) -> Bool { names.contains(file) }
     /// The oldest, for a progress line.

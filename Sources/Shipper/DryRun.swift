@@ -15,7 +15,7 @@ public enum DryRun {
             for file in try watch.finished() {
                 guard let size = ((try? spool.status(file)) ?? nil)?.size else { continue }
                 files += 1
-                total += size
+                total = total.addingSaturated(size)
                 log.say(
                     Event(
                         .info, "would_deliver", "would deliver \(file) bytes=\(size)",

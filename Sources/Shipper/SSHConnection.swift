@@ -23,10 +23,11 @@ public enum SSHLibrary {
     public static var signsRSAWithSHA2: Bool { unsafe libssh2_version(0x01_0b_00) != nil }
 
     public enum Method { case hostKey, cipher }
-    /// Whether it knows one of `names` at least; where it cannot be asked, the connection will tell.
+    /// Whether it knows one at least of what `names` stand for; where it cannot be asked, the connection will tell.
     public static func knows(_ method: Method, oneOf names: [String]) -> Bool {
         guard libssh2_init(0) == 0, let session = unsafe libssh2_session_init_ex(nil, nil, nil, nil) else { return true }
         defer { unsafe libssh2_session_free(session) }
+        let names = method == .hostKey ? HostKeyPolicy.preference(known: [], wanted: names) : names
         let kind = method == .hostKey ? LIBSSH2_METHOD_HOSTKEY : LIBSSH2_METHOD_CRYPT_CS
         return unsafe libssh2_session_method_pref(session, kind, names.joined(separator: ",")) == 0
     }

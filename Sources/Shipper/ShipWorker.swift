@@ -261,7 +261,7 @@ public struct ShipWorker: ~Copyable {
 
     private func bytes(of files: ArraySlice<String>) -> Int64 {
         guard let spool = try? Directory(options.spool) else { return 0 }
-        return files.reduce(0) { $0 + (((try? spool.status($1)) ?? nil)?.size ?? 0) }
+        return files.reduce(0) { $0.addingSaturated(((try? spool.status($1)) ?? nil)?.size ?? 0) }
     }
 
     /// Everything that is finished, and what comes while the connection is kept.
@@ -310,7 +310,8 @@ public struct ShipWorker: ~Copyable {
             showProgress(dispatcher)
             let behind = queue.isEmpty ? 0 : way.isReady ? Self.muchWaits : backlog
             try way.adapt(
-                now: now, waiting: dispatcher.waiting + behind, done: dispatcher.acknowledged, isHeld: rate?.isSpent ?? false)
+                now: now, waiting: dispatcher.waiting.addingSaturated(behind), done: dispatcher.acknowledged, isHeld: rate?.isSpent ?? false
+            )
             if try way.advance(now: now) { isBusy = true }
             if stop.isOver { throw .stopped }
             if dispatcher.isEnding, way.underWay == 0 {

@@ -1,3 +1,5 @@
+import Linux
+
 /// What the spool may hold.
 public struct SpoolBudget: Sendable, Equatable {
     /// Finished files at most; 0 = no limit.
@@ -28,28 +30,22 @@ public struct SpoolBudget: Sendable, Equatable {
         if let bytes {
             var kept = sizes.last ?? 0
             var need = most
-            while need > 0, Self.sum(kept, sizes[need - 1]) <= bytes {
-                kept = Self.sum(kept, sizes[need - 1])
+            while need > 0, kept.addingSaturated(sizes[need - 1]) <= bytes {
+                kept = kept.addingSaturated(sizes[need - 1])
                 need -= 1
             }
             count = max(count, need)
         }
         let shortfall = free - freeOnDisk
-        if shortfall > 0, sizes.dropLast().reduce(0, Self.sum) >= shortfall {
+        if shortfall > 0, sizes.dropLast().reduce(0, { $0.addingSaturated($1) }) >= shortfall {
             var won: Int64 = 0
             var need = 0
             while need < most && won < shortfall {
-                won = Self.sum(won, sizes[need])
+                won = won.addingSaturated(sizes[need])
                 need += 1
             }
             count = max(count, need)
         }
         return count
-    }
-
-    /// Sparse files of others may be of any size.
-    private static func sum(_ one: Int64, _ other: Int64) -> Int64 {
-        let sum = one.addingReportingOverflow(other)
-        return sum.overflow ? .max : sum.partialValue
     }
 }

@@ -54,13 +54,11 @@ extension EndToEnd {
             try lab.make(2, of: 100_000)
             let shipper = try lab.startShipper(target: "nobody@\(ShipLab.boxAddress):/drop")
             try lab.waitForDelivery(20, shipper)
-            func held() throws -> Int {
-                let status = try text(of: "/proc/\(shipper.pid)/status")
-                return status.split(separator: "\n").first { $0.hasPrefix("VmRSS") }?.split { !$0.isNumber }.first.flatMap { Int($0) } ?? 0
-            }
+            func held() throws -> Int { try #require(Int(processStatus(shipper.pid, "VmRSS").dropLast("kB".count))) }
             let before = try held()
             usleep(4_000_000)
-            #expect(try held() - before < 4000, "KiB")
+            let after = try held()
+            #expect(after - before < 4000, "KiB")
             let asked = MonotonicTime.now()
             #expect(shipper.end(SIGTERM).status == .code(0))
             #expect(MonotonicTime.now() - asked < 2)

@@ -99,16 +99,7 @@ extension EndToEnd {
         func endlessWords() throws {
             let lab = try ShipLab(server: false)
             try lab.make(1, of: 1000)
-            let program = """
-                from socket import create_server
-                listener = create_server(("\(ShipLab.boxAddress)", \(ShipLab.port)))
-                while True:
-                    client = listener.accept()[0]
-                    try:
-                        while True: client.sendall(b"welcome\\r\\n" * 10000)
-                    except OSError: pass
-                """
-            try lab.startServer(["/usr/bin/python3", "-c", program])
+            try lab.startServer(["/usr/bin/python3", Peers.path("endless-words.py"), ShipLab.boxAddress, "\(ShipLab.port)"])
             let shipper = try lab.startShipper()
             try waitUntil(5, "a line; \(shipper.output)") { shipper.output.contains("talks without end") }
             let asked = MonotonicTime.now()
